@@ -1,0 +1,104 @@
+//! Records: people and traffic.
+//!
+//! One trait a subject, with the same verbs everywhere: `lookup` (by key), `find_by_x`, `list(filter, page)`, `count`, `add`,
+//! `update`, `delete`. What does not exist is `Ok(None)`. A [`Repository`] is a transaction: [`Repository::save`] keeps
+//! what was done, dropping it undoes it. Time is always an argument.
+//!
+//! # How to add a repository
+//! 1. Its types and its trait in a file here; a method on [`Repository`] that hands it out.
+//! 2. Its implementation in `memory/` and in `sql/`, with a migration for its table.
+//! 3. Its part of the conformance suite (`conformance/`), which all backends run.
+
+mod event;
+mod group;
+mod object;
+mod session;
+mod setting;
+mod task;
+mod token;
+mod user;
+
+use async_trait::async_trait;
+
+pub use event::{Event, EventFilter, Events};
+pub use group::{Group, GroupFilter, Groups};
+pub use object::{CommitOutcome, ObjectRow, Objects, StoredEdge, StoredUnique};
+pub use session::{Session, SessionFilter, Sessions};
+pub use setting::Settings;
+pub use task::{NewTask, Task, TaskFilter, TaskState, Tasks};
+pub use token::{Token, TokenFilter, TokenIntent, Tokens};
+pub use user::{NewUser, User, UserField, UserFilter, UserType, Users};
+
+use crate::error::Result;
+
+/// How sure a commit is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Durability {
+    /// Survives a power cut once it is acknowledged: objects, credentials, spent tokens.
+    Full,
+    /// Survives the end of the process; a power cut may undo the last moments: sessions' traffic, events.
+    Relaxed,
+}
+
+/// A place where everything is kept.
+#[async_trait]
+pub trait Backend: Send + Sync + 'static {
+    /// Opens a transaction that may write. On engines with one writer it waits for its turn.
+    async fn begin(&self, durability: Durability) -> Result<Box<dyn Repository>>;
+
+    /// Opens a view for reading; writes through it are refused.
+    async fn read(&self) -> Result<Box<dyn Repository>>;
+
+    /// Brings the stored shape to this version; does nothing where it is there already.
+    /// A shape that is newer than this program is [`crate::StoreError::Corrupt`].
+    async fn migrate(&self) -> Result<()>;
+
+    /// Resolves when the storage answers.
+    async fn ping(&self) -> Result<()>;
+
+    /// What this backend is called in logs and test tables: `memory`, `sqlite`, `postgres`.
+    fn name(&self) -> &'static str;
+}
+
+/// One transaction, and the records seen through it.
+#[async_trait]
+pub trait Repository: Send {
+    /// Accounts.
+    fn users(&mut self) -> &mut dyn Users;
+    /// Groups and memberships.
+    fn groups(&mut self) -> &mut dyn Groups;
+    /// Browser sessions.
+    fn sessions(&mut self) -> &mut dyn Sessions;
+    /// Keys that stand for an account.
+    fn tokens(&mut self) -> &mut dyn Tokens;
+    /// What happened.
+    fn events(&mut self) -> &mut dyn Events;
+    /// Work to do later.
+    fn tasks(&mut self) -> &mut dyn Tasks;
+    /// Named values of the installation.
+    fn settings(&mut self) -> &mut dyn Settings;
+    /// Configuration, as documents.
+    fn objects(&mut self) -> &mut dyn Objects;
+
+    /// Keeps everything that was done; without this call all of it is undone.
+    async fn save(self: Box<Self>) -> Result<()>;
+}
+
+/// A part of a list: how many rows to leave out, and how many to give at the most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Page {
+    /// Rows left out at the start.
+    pub offset: u64,
+    /// Rows given at the most.
+    pub limit: u64,
+}
+
+impl Page {
+    /// Every row. Only for what is known to be few.
+    pub const ALL: Self = Self { offset: 0, limit: i64::MAX as u64 };
+
+    /// The first `limit` rows.
+    pub const fn first(limit: u64) -> Self {
+        Self { offset: 0, limit }
+    }
+}

@@ -1,0 +1,102 @@
+//! Keys that stand for an account.
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::Page;
+use crate::error::Result;
+
+/// What a token may be used for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TokenIntent {
+    /// A step of a flow, sent by mail.
+    Verification,
+    /// Calls of the API.
+    Api,
+    /// Signing in once without the usual proof.
+    Recovery,
+    /// A password for programs that cannot run a flow.
+    AppPassword,
+}
+
+impl TokenIntent {
+    /// The name in the contract.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Verification => "verification",
+            Self::Api => "api",
+            Self::Recovery => "recovery",
+            Self::AppPassword => "app_password",
+        }
+    }
+
+    /// The intent of that name.
+    pub fn parse(name: &str) -> Option<Self> {
+        [Self::Verification, Self::Api, Self::Recovery, Self::AppPassword].into_iter().find(|t| t.as_str() == name)
+    }
+}
+
+/// A key that stands for an account.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Token {
+    /// Key of the record (not the secret).
+    pub pk: Uuid,
+    /// Unique name.
+    pub identifier: String,
+    /// The account.
+    pub user: i64,
+    /// What it may be used for.
+    pub intent: TokenIntent,
+    /// Keyed hash of the secret ([`crate::Keyring::lookup_hash`]).
+    pub key_hash: [u8; 32],
+    /// The secret, sealed ([`crate::Keyring::seal`]), where it must be readable again.
+    pub key_sealed: Option<String>,
+    /// For people.
+    pub description: String,
+    /// When it ends; `None` for never.
+    pub expires: Option<DateTime<Utc>>,
+    /// The name by which the product itself keeps it.
+    pub managed: Option<String>,
+    /// When it was made.
+    pub created: DateTime<Utc>,
+}
+
+/// Which tokens a list holds; every condition that is set must hold.
+#[derive(Debug, Clone, Default)]
+pub struct TokenFilter {
+    /// Of this account.
+    pub user: Option<i64>,
+    /// For this use.
+    pub intent: Option<TokenIntent>,
+    /// Exact name.
+    pub identifier: Option<String>,
+}
+
+/// Keys that stand for an account.
+#[async_trait]
+pub trait Tokens: Send {
+    /// The token with this record key.
+    async fn lookup(&mut self, pk: Uuid) -> Result<Option<Token>>;
+    /// The token with this keyed hash, if it is valid at `now`.
+    async fn find_by_hash(&mut self, key_hash: &[u8; 32], now: DateTime<Utc>) -> Result<Option<Token>>;
+    /// The token with this name.
+    async fn find_by_identifier(&mut self, identifier: &str) -> Result<Option<Token>>;
+    /// The tokens that `filter` lets through, by name.
+    async fn list(&mut self, filter: &TokenFilter, page: Page) -> Result<Vec<Token>>;
+    /// How many tokens `filter` lets through.
+    async fn count(&mut self, filter: &TokenFilter) -> Result<u64>;
+    /// Keeps a new token. A taken name is [`crate::StoreError::Taken`].
+    async fn add(&mut self, token: &Token) -> Result<()>;
+    /// Keeps all of `token`.
+    async fn update(&mut self, token: &Token) -> Result<()>;
+    /// Takes the token with this keyed hash and intent away and gives it, if it is valid at `now`: of any number of callers
+    /// one gets it.
+    async fn spend(&mut self, key_hash: &[u8; 32], intent: TokenIntent, now: DateTime<Utc>) -> Result<Option<Token>>;
+    /// Deletes the token; whether it was there.
+    async fn delete(&mut self, pk: Uuid) -> Result<bool>;
+    /// Removes what ended before `now`; how many.
+    async fn delete_expired(&mut self, now: DateTime<Utc>) -> Result<u64>;
+}

@@ -1,0 +1,185 @@
+//! Accounts of people and of machines.
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+use super::Page;
+use crate::error::Result;
+
+/// What sort of account it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum UserType {
+    /// A person of the organisation.
+    Internal,
+    /// A person from outside, who is led to the brand's default application.
+    External,
+    /// A machine.
+    ServiceAccount,
+    /// A machine that belongs to the product itself, as an outpost does.
+    InternalServiceAccount,
+}
+
+impl UserType {
+    /// The name in the contract.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Internal => "internal",
+            Self::External => "external",
+            Self::ServiceAccount => "service_account",
+            Self::InternalServiceAccount => "internal_service_account",
+        }
+    }
+
+    /// The type of that name.
+    pub fn parse(name: &str) -> Option<Self> {
+        [Self::Internal, Self::External, Self::ServiceAccount, Self::InternalServiceAccount]
+            .into_iter()
+            .find(|t| t.as_str() == name)
+    }
+}
+
+/// An account.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+pub struct User {
+    /// Key; never used again after the account is deleted.
+    pub pk: i64,
+    /// Second key, for protocols.
+    pub uuid: Uuid,
+    /// Unique name to sign in with.
+    pub username: String,
+    /// Full name.
+    pub name: String,
+    /// E-mail address; may be empty, need not be unique.
+    pub email: String,
+    /// Whether the account may be used.
+    pub is_active: bool,
+    /// What sort of account it is.
+    pub r#type: UserType,
+    /// Folder, without slashes at the ends.
+    pub path: String,
+    /// Free data.
+    pub attributes: Map<String, Value>,
+    /// Hash of the password in one of the forms of [`crate::directory::password`]; `None` where no password can be used.
+    #[serde(skip)]
+    pub password: Option<String>,
+    /// When the password was last set.
+    pub password_change_date: DateTime<Utc>,
+    /// When the account was made.
+    pub date_joined: DateTime<Utc>,
+    /// When the account last signed in.
+    pub last_login: Option<DateTime<Utc>>,
+    /// When the account was last changed.
+    pub last_updated: DateTime<Utc>,
+}
+
+impl std::fmt::Debug for User {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("User").field("pk", &self.pk).field("username", &self.username).finish_non_exhaustive()
+    }
+}
+
+/// What is needed to make an account.
+#[derive(Clone)]
+pub struct NewUser {
+    /// Second key.
+    pub uuid: Uuid,
+    /// Unique name to sign in with: 1 to 150 characters, compared with case.
+    pub username: String,
+    /// Full name.
+    pub name: String,
+    /// E-mail address, or empty.
+    pub email: String,
+    /// Whether the account may be used.
+    pub is_active: bool,
+    /// What sort of account it is.
+    pub r#type: UserType,
+    /// Folder.
+    pub path: String,
+    /// Free data.
+    pub attributes: Map<String, Value>,
+    /// Hash of the password.
+    pub password: Option<String>,
+}
+
+impl NewUser {
+    /// An active internal account without a password in the folder `users`.
+    pub fn internal(uuid: Uuid, username: impl Into<String>) -> Self {
+        Self {
+            uuid,
+            username: username.into(),
+            name: String::new(),
+            email: String::new(),
+            is_active: true,
+            r#type: UserType::Internal,
+            path: "users".into(),
+            attributes: Map::new(),
+            password: None,
+        }
+    }
+}
+
+/// A field that identifies a person who signs in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UserField {
+    /// The user name.
+    Username,
+    /// The e-mail address.
+    Email,
+    /// The attribute `upn` (user principal name).
+    Upn,
+}
+
+/// Which accounts a list holds; every condition that is set must hold.
+#[derive(Debug, Clone, Default)]
+pub struct UserFilter {
+    /// Part of the user name, name or e-mail address, without regard to case.
+    pub search: Option<String>,
+    /// Exact user name.
+    pub username: Option<String>,
+    /// Whether the account may be used.
+    pub is_active: Option<bool>,
+    /// One of these sorts; empty for all.
+    pub types: Vec<UserType>,
+    /// In this folder or below.
+    pub path: Option<String>,
+    /// Direct member of this group.
+    pub group: Option<Uuid>,
+}
+
+/// Accounts.
+#[async_trait]
+pub trait Users: Send {
+    /// The account with this key.
+    async fn lookup(&mut self, pk: i64) -> Result<Option<User>>;
+    /// The accounts with these keys, those that exist.
+    async fn lookup_many(&mut self, pks: &[i64]) -> Result<BTreeMap<i64, User>>;
+    /// The account with this second key.
+    async fn find_by_uuid(&mut self, uuid: Uuid) -> Result<Option<User>>;
+    /// The account with exactly this user name.
+    async fn find_by_username(&mut self, username: &str) -> Result<Option<User>>;
+    /// The accounts whose `field` is `value`, two at the most (enough to tell that it is ambiguous), in the order of their keys.
+    /// With `fold_case`, letters are compared without regard to case (Unicode simple lower case).
+    async fn find_by_field(&mut self, field: UserField, value: &str, fold_case: bool) -> Result<Vec<User>>;
+    /// The accounts that `filter` lets through, by key.
+    async fn list(&mut self, filter: &UserFilter, page: Page) -> Result<Vec<User>>;
+    /// How many accounts `filter` lets through.
+    async fn count(&mut self, filter: &UserFilter) -> Result<u64>;
+    /// Makes an account. A taken user name or UUID is [`crate::StoreError::Taken`].
+    async fn add(&mut self, user: NewUser, now: DateTime<Utc>) -> Result<User>;
+    /// Keeps all of `user` but its password and its last login.
+    async fn update(&mut self, user: &User, now: DateTime<Utc>) -> Result<()>;
+    /// Sets the password's hash (`None`: no password can be used any more) and the date of its change.
+    async fn set_password(&mut self, pk: i64, hash: Option<&str>, now: DateTime<Utc>) -> Result<()>;
+    /// Replaces the hash `old` by `new` without a change of date, where it still is `old`: a hash in an old form made stronger.
+    async fn upgrade_password(&mut self, pk: i64, old: &str, new: &str) -> Result<bool>;
+    /// Notes that the account signed in.
+    async fn touch_login(&mut self, pk: i64, now: DateTime<Utc>) -> Result<()>;
+    /// Deletes the account, with its memberships, sessions and tokens; whether it was there.
+    async fn delete(&mut self, pk: i64) -> Result<bool>;
+}
