@@ -14,7 +14,7 @@ use crate::clock::Rng;
 use crate::error::{Result, StoreError};
 
 /// Name of the setting that holds the wrapped data key.
-pub const SETTING: &str = "keyring";
+pub(crate) const SETTING: &str = "keyring";
 
 const SEALED: &str = "sealed:1:";
 
@@ -31,14 +31,14 @@ impl std::fmt::Debug for Keyring {
 }
 
 impl Keyring {
-    /// A new data key, and the value to keep in the setting [`SETTING`]: the data key wrapped by `secret_key`.
+    /// A new data key, and the value to keep in the setting `keyring`: the data key wrapped by `secret_key`.
     pub fn generate(secret_key: &str, rng: &dyn Rng) -> Result<(Self, Value)> {
         let data_key: [u8; 32] = rng.bytes();
         let wrapped = Self::wrap(&data_key, secret_key, rng)?;
         Ok((Self::of(&data_key)?, wrapped))
     }
 
-    /// The keyring that `wrapped` (the setting [`SETTING`]) holds.
+    /// The keyring that `wrapped` (the setting `keyring`) holds.
     /// Another secret key than the one it was written with is [`StoreError::WrongSecretKey`].
     pub fn open(wrapped: &Value, secret_key: &str) -> Result<Self> {
         Self::of(&Self::unwrap(wrapped, secret_key)?)

@@ -1,1 +1,5 @@
-//! To be filled.
+//! People: their passwords, and what follows from their groups.
+
+mod person;
+
+pub use person::Person;

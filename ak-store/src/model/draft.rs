@@ -1,0 +1,286 @@
+//! A candidate for the next snapshot.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use serde_json::{Map, Value};
+
+use super::errors::Errors;
+use super::field::{Demand, Field, ReferenceTo, Shape, detach, normalise};
+use super::kind::{Fill, Kind, KindInfo};
+use super::object::{Object, State, tombstone};
+use super::pk::{Key, Pk, Ref, Space};
+use super::snapshot::{People, Row, Snapshot};
+use crate::clock::Rng;
+use crate::error::Result as StoreResult;
+use crate::keyring::Keyring;
+use crate::records::ObjectRow;
+
+/// How an input changes an object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change {
+    /// A new object.
+    Create,
+    /// PUT: the required fields must be there; an optional one that is left out keeps its value.
+    Replace,
+    /// PATCH: what is left out keeps its value.
+    Patch,
+}
+
+/// A candidate for the next snapshot: changes are made to it one after the other, it is validated, and then stored as one.
+pub struct Draft {
+    snapshot: Snapshot,
+    now: DateTime<Utc>,
+    rng: Arc<dyn Rng>,
+    changed: BTreeSet<Pk>,
+    deleted: BTreeMap<Pk, Arc<Object>>,
+    /// Unique values that were taken when an object was put: told by `validate`, since a later change may free them.
+    errors: Errors,
+}
+
+impl Draft {
+    pub(super) fn of(base: &Snapshot, now: DateTime<Utc>, rng: Arc<dyn Rng>) -> Self {
+        let mut snapshot = base.clone();
+        snapshot.set_revision(base.revision() + 1);
+        Self { snapshot, now, rng, changed: BTreeSet::new(), deleted: BTreeMap::new(), errors: Errors::default() }
+    }
+
+    /// The objects as they are with the changes made so far.
+    pub fn snapshot(&self) -> &Snapshot {
+        &self.snapshot
+    }
+
+    /// The moment of the write.
+    pub fn now(&self) -> DateTime<Utc> {
+        self.now
+    }
+
+    /// Whether anything was changed.
+    pub fn is_clean(&self) -> bool {
+        self.changed.is_empty() && self.deleted.is_empty()
+    }
+
+    /// Adds an object of a kind known at compile time.
+    pub fn add<K: Kind>(&mut self, kind: &K) -> Result<Ref<K>, Errors> {
+        let info = Self::info(&self.snapshot, K::META.model)?;
+        let document = serde_json::to_value(kind).map_err(|e| Errors::whole(e.to_string(), "invalid"))?;
+        self.create(&info, &document, None).map(Ref::new)
+    }
+
+    /// Adds an object that the product itself keeps under the name `managed`.
+    pub fn add_managed<K: Kind>(&mut self, kind: &K, managed: &str) -> Result<Ref<K>, Errors> {
+        let to = self.add(kind)?;
+        if let Some(object) = self.snapshot.object(to.pk()).cloned() {
+            let mut object = Object::clone(&object);
+            object.managed = Some(managed.into());
+            self.place(object)?;
+        }
+        Ok(to)
+    }
+
+    /// Changes an object by a partial input.
+    pub fn patch<K: Kind>(&mut self, at: Ref<K>, input: &Value) -> Result<(), Errors> {
+        self.put(K::META.model, Some(at.pk()), input, Change::Patch).map(|_| ())
+    }
+
+    /// Creates or changes an object of the kind `model` by an input from outside. `at` names the object that is changed.
+    pub fn put(&mut self, model: &str, at: Option<Pk>, input: &Value, change: Change) -> Result<Pk, Errors> {
+        let info = Self::info(&self.snapshot, model)?;
+        match (change, at) {
+            (Change::Create, pk) => self.create(&info, input, pk),
+            (_, Some(pk)) => self.change(&info, pk, input, change),
+            (_, None) => Err(Errors::whole("There is no object to change.", "invalid")),
+        }
+    }
+
+    fn info(snapshot: &Snapshot, model: &str) -> Result<InfoRef, Errors> {
+        let index = snapshot.registry().by_model(model).map(|info| info.index);
+        let index = index.ok_or_else(|| Errors::whole(format!("Model {model} is not known."), "invalid"))?;
+        Ok(InfoRef { registry: snapshot.registry().clone(), index })
+    }
+
+    fn create(&mut self, info: &InfoRef, input: &Value, pk: Option<Pk>) -> Result<Pk, Errors> {
+        let info = info.get()?;
+        let document = normalise(&info.fields, input, Demand::Required)?;
+        let body = info.parse(document)?;
+        let fill = Fill { now: self.now, rng: &*self.rng };
+        let document = info.fill(&body, &fill).unwrap_or_else(|| body.document());
+        let body = info.parse(document)?;
+        let document = body.document();
+        let pk = pk.unwrap_or_else(|| match info.meta.space {
+            Space::Uuid => Pk::of_uuid(self.rng.uuid()),
+            Space::Int(space) => self.snapshot.next_int(space),
+        });
+        let object = Object::of(info, pk, body, &document);
+        self.place(object)?;
+        Ok(pk)
+    }
+
+    fn change(&mut self, info: &InfoRef, pk: Pk, input: &Value, change: Change) -> Result<Pk, Errors> {
+        let info = info.get()?;
+        let missing = || Errors::whole("There is no such object.", "not_found");
+        let old = self.snapshot.object(pk).filter(|o| o.kind == Some(info.index)).cloned().ok_or_else(missing)?;
+        // A broken document is healed by a whole one.
+        let (demand, mut document) = match (change, old.body()) {
+            (Change::Patch, Some(body)) => (Demand::Nothing, body.document()),
+            (_, Some(body)) => (Demand::Required, body.document()),
+            (_, None) => (Demand::Required, Map::new()),
+        };
+        let mut new = normalise(&info.fields, input, demand)?;
+        document.append(&mut new);
+        let body = info.parse(document)?;
+        let document = body.document();
+        if old.body().is_some_and(|body| body.document() == document) {
+            return Ok(old.pk);
+        }
+        let mut object = Object::of(info, old.pk, body, &document);
+        object.alias = old.alias;
+        object.managed = old.managed.clone();
+        self.place(object)?;
+        Ok(old.pk)
+    }
+
+    fn place(&mut self, mut object: Object) -> Result<(), Errors> {
+        object.revision = self.snapshot.revision();
+        let pk = object.pk;
+        let taken = self.snapshot.insert(Arc::new(object));
+        self.deleted.remove(&pk);
+        self.changed.insert(pk);
+        match taken.first() {
+            None => Ok(()),
+            Some([field]) => Err(Errors::field(field, "This field must be unique.", "unique")),
+            Some(fields) => {
+                let fields = fields.join(", ");
+                Err(Errors::whole(format!("The fields {fields} must make a unique set."), "unique"))
+            }
+        }
+    }
+
+    /// Deletes an object; what refers to it is deleted too, or loses the reference, as the type of the reference says.
+    /// Whether the object was there.
+    pub fn delete(&mut self, pk: Pk) -> Result<bool, Errors> {
+        let Some(object) = self.snapshot.remove(pk) else { return Ok(false) };
+        self.changed.remove(&pk);
+        self.deleted.insert(pk, object);
+        self.forget(Key::Object(pk))?;
+        Ok(true)
+    }
+
+    /// Takes away every reference to something that is gone.
+    pub fn forget(&mut self, gone: Key) -> Result<(), Errors> {
+        let referrers: Vec<Arc<Object>> = self.snapshot.referrers(gone).cloned().collect();
+        for object in referrers {
+            let (Some(body), Some(info)) = (object.body(), self.snapshot.kind_of(&object)) else {
+                // What cannot be read cannot lose a reference either; it stays broken, and refused.
+                continue;
+            };
+            let mut document = body.document();
+            if detach(&info.fields, &mut document, gone) {
+                self.delete(object.pk)?;
+                continue;
+            }
+            let body = info.parse(document)?;
+            let document = body.document();
+            let mut new = Object::of(info, object.pk, body, &document);
+            new.alias = object.alias;
+            new.managed = object.managed.clone();
+            self.place(new)?;
+        }
+        Ok(())
+    }
+
+    /// Marks an object as changed, so that it is stored anew in its present shape.
+    pub(super) fn touch(&mut self, pk: Pk) -> Result<(), Errors> {
+        match self.snapshot.object(pk).cloned() {
+            Some(object) if object.body().is_some() => self.place(Object::clone(&object)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Checks everything that the changes can have broken: the changed objects, and those that refer to them.
+    pub(super) fn validate(&mut self) -> Result<(), Errors> {
+        let mut errors = std::mem::take(&mut self.errors);
+        let mut affected = self.changed.clone();
+        for pk in self.changed.iter().chain(self.deleted.keys()) {
+            affected.extend(self.snapshot.referrers(Key::Object(*pk)).map(|o| o.pk));
+        }
+        let people = People::default();
+        for pk in affected {
+            let Some(object) = self.snapshot.object(pk) else { continue };
+            let Some(info) = self.snapshot.kind_of(object) else { continue };
+            let State::Live(body) = &object.state else { continue };
+            for edge in &object.edges {
+                if let Key::Object(to) = edge.to {
+                    self.check_edge(&edge.field, to, info, &mut errors);
+                }
+            }
+            body.check(&Row { object, snapshot: &self.snapshot, people: &people }, &mut errors);
+        }
+        errors.ok(())
+    }
+
+    fn check_edge(&self, path: &str, to: Pk, info: &KindInfo, errors: &mut Errors) {
+        let names: Vec<&str> = path.split('.').collect();
+        let wanted = wanted(&info.fields, &names).unwrap_or_default();
+        let fits = self.snapshot.object(to).is_some_and(|target| match self.snapshot.kind_of(target) {
+            Some(info) => info.is_a(wanted),
+            None => &*target.model == wanted,
+        });
+        if !fits {
+            errors.at(&names, format!("Invalid pk \"{to}\" - object does not exist."), "does_not_exist");
+        }
+    }
+
+    /// The records that changed objects refer to, with the object's field, for checking that they exist.
+    pub(super) fn record_edges(&self) -> Vec<(Key, Box<str>)> {
+        let changed = self.changed.iter().filter_map(|pk| self.snapshot.object(*pk));
+        let edges = changed.flat_map(|o| o.edges.iter());
+        edges.filter(|e| !matches!(e.to, Key::Object(_))).map(|e| (e.to, e.field.clone())).collect()
+    }
+
+    /// The rows to store.
+    pub(super) fn rows(&self, keyring: &Keyring) -> StoreResult<Vec<ObjectRow>> {
+        let mut rows = Vec::with_capacity(self.changed.len() + self.deleted.len());
+        for pk in &self.changed {
+            if let Some(object) = self.snapshot.object(*pk) {
+                rows.push(object.row(self.snapshot.registry(), keyring, &*self.rng)?);
+            }
+        }
+        rows.extend(self.deleted.values().map(|object| tombstone(object)));
+        Ok(rows)
+    }
+
+    pub(super) fn finish(self) -> Snapshot {
+        self.snapshot
+    }
+}
+
+/// What the field at this path must refer to.
+fn wanted<'a>(fields: &'a [Field], path: &[&str]) -> Option<&'a str> {
+    let (first, rest) = path.split_first()?;
+    let mut field = fields.iter().find(|f| *f.name == **first)?;
+    loop {
+        match (&field.reference, &field.shape) {
+            (Some(reference), _) => match &reference.to {
+                ReferenceTo::Object(name, _) => return Some(name),
+                ReferenceTo::User | ReferenceTo::Group => return None,
+            },
+            (None, Shape::List(entry)) => field = entry,
+            (None, Shape::Nested(fields)) => return wanted(fields, rest),
+            _ => return None,
+        }
+    }
+}
+
+/// A kind's entry that does not borrow the draft.
+struct InfoRef {
+    registry: Arc<super::registry::Registry>,
+    index: usize,
+}
+
+impl InfoRef {
+    fn get(&self) -> Result<&KindInfo, Errors> {
+        self.registry.kind(self.index).ok_or_else(|| Errors::whole("Model is not known.", "invalid"))
+    }
+}

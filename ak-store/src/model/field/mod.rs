@@ -1,0 +1,118 @@
+//! The fields of a kind: its JSON Schema, compiled once into what the product needs to know of it.
+
+mod check;
+mod compile;
+mod edges;
+
+use serde_json::Value;
+
+use super::pk::Space;
+
+pub use check::{Demand, normalise};
+pub(super) use compile::compile;
+pub use edges::Edge;
+pub(super) use edges::{detach, edges, take_secrets};
+
+/// A field of a document, or the entry of a list.
+#[derive(Debug, Clone)]
+pub struct Field {
+    /// Its name; empty for the entry of a list.
+    pub name: Box<str>,
+    /// What values it takes.
+    pub shape: Shape,
+    /// Whether it may be null.
+    pub nullable: bool,
+    /// Whether a new document must have it.
+    pub required: bool,
+    /// Its value where it is left out.
+    pub default: Option<Value>,
+    /// What it refers to.
+    pub reference: Option<Reference>,
+    /// Kept sealed, and never shown.
+    pub secret: bool,
+    /// Shown to clients, but not in events.
+    pub redact: bool,
+    /// Its behaviour is still to come: anything but the default is refused.
+    pub later: bool,
+    /// Documentation, for people.
+    pub doc: Box<str>,
+}
+
+/// What values a field takes.
+#[derive(Debug, Clone)]
+pub enum Shape {
+    /// Text.
+    Text {
+        /// Characters at least.
+        min: u64,
+        /// Characters at the most.
+        max: Option<u64>,
+        /// What it must match.
+        pattern: Option<regex::Regex>,
+    },
+    /// A UUID.
+    Uuid,
+    /// True or false.
+    Bool,
+    /// A whole number.
+    Int {
+        /// The least value.
+        min: Option<i64>,
+        /// The greatest value.
+        max: Option<i64>,
+    },
+    /// A number.
+    Float,
+    /// One of these values.
+    Choice(Vec<Value>),
+    /// A list.
+    List(Box<Field>),
+    /// A nested document.
+    Nested(Vec<Field>),
+    /// Free data: an object whose values are not looked into.
+    Map,
+    /// Anything at all.
+    Any,
+}
+
+/// What a field refers to.
+#[derive(Debug, Clone)]
+pub struct Reference {
+    /// What the target must be.
+    pub to: ReferenceTo,
+    /// What happens when the target is deleted.
+    pub on_delete: OnDelete,
+}
+
+/// What the target of a reference must be.
+#[derive(Debug, Clone)]
+pub enum ReferenceTo {
+    /// An object of this model or role, with keys from this space.
+    Object(Box<str>, Space),
+    /// An account.
+    User,
+    /// A group.
+    Group,
+}
+
+/// What happens to the one that refers when the target is deleted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnDelete {
+    /// It is deleted too.
+    Cascade,
+    /// The field becomes null.
+    SetNull,
+    /// The list loses the entry.
+    Remove,
+}
+
+impl OnDelete {
+    /// The name of the action in the contract (`UsedByActionEnum`).
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Cascade => "cascade",
+            Self::SetNull => "set_null",
+            Self::Remove => "cascade_many",
+        }
+    }
+}

@@ -1,0 +1,369 @@
+//! The objects of an installation: read from memory, written as candidates.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use serde_json::Value;
+use tokio::sync::{Mutex, MutexGuard, watch};
+
+use super::draft::Draft;
+use super::errors::Errors;
+use super::object::Object;
+use super::pk::{Key, Pk};
+use super::registry::Registry;
+use super::snapshot::{People, Snapshot};
+use crate::clock::{Clock, Rng};
+use crate::error::{Result, StoreError};
+use crate::keyring::{Keyring, SETTING};
+use crate::records::{Backend, CommitOutcome, Durability, ObjectRow, Repository};
+
+/// Why a write was not made.
+#[derive(Debug, thiserror::Error)]
+pub enum WriteError {
+    /// The input is wrong.
+    #[error("{0}")]
+    Invalid(#[from] Errors),
+    /// The storage failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// What a store is opened with.
+pub struct StoreOptions {
+    /// Where everything is kept.
+    pub backend: Arc<dyn Backend>,
+    /// The kinds.
+    pub registry: Arc<Registry>,
+    /// The secret key of the installation.
+    pub secret_key: String,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub rng: Arc<dyn Rng>,
+}
+
+/// The objects of an installation, and the way to its records.
+pub struct Store {
+    backend: Arc<dyn Backend>,
+    registry: Arc<Registry>,
+    keyring: Arc<Keyring>,
+    clock: Arc<dyn Clock>,
+    rng: Arc<dyn Rng>,
+    install_id: String,
+    current: ArcSwap<Snapshot>,
+    writer: Mutex<()>,
+    revision: watch::Sender<u64>,
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Store({}, {:?})", self.backend.name(), self.snapshot())
+    }
+}
+
+impl Store {
+    /// Brings the storage to the present shape and reads all objects. An empty storage gets an installation id and a data key.
+    pub async fn open(options: StoreOptions) -> Result<Arc<Self>> {
+        let StoreOptions { backend, registry, secret_key, clock, rng } = options;
+        backend.migrate().await?;
+        let (keyring, install_id) = identity(&*backend, &secret_key, &*rng).await?;
+        let empty = Snapshot::empty(registry.clone());
+        let store = Self {
+            backend,
+            registry,
+            keyring: Arc::new(keyring),
+            clock,
+            rng,
+            install_id,
+            current: ArcSwap::from_pointee(empty),
+            writer: Mutex::new(()),
+            revision: watch::Sender::new(0),
+        };
+        store.load().await?;
+        Ok(Arc::new(store))
+    }
+
+    async fn load(&self) -> Result<()> {
+        let mut repo = self.backend.read().await?;
+        let mut revision = repo.objects().revision().await?;
+        let rows = loop {
+            let rows = repo.objects().all().await?;
+            let after = repo.objects().revision().await?;
+            if after == revision {
+                break rows;
+            }
+            revision = after;
+        };
+        drop(repo);
+        let mut snapshot = Snapshot::empty(self.registry.clone());
+        snapshot.set_revision(revision);
+        let mut old = Vec::new();
+        // Second keys first: a reference by one must find its object whatever the order of the rows.
+        rows.iter().for_each(|row| snapshot.know_alias(row));
+        for row in rows {
+            if let Some(pk) = self.take_in(&mut snapshot, row) {
+                old.push(pk);
+            }
+        }
+        self.swap(snapshot);
+        if !old.is_empty() {
+            tracing::info!(objects = old.len(), "objects of an older version are brought up to date");
+            let write = self.write(|draft| old.iter().try_for_each(|pk| draft.touch(*pk))).await;
+            write.map_err(|e| StoreError::Invalid(e.to_string()))?;
+        }
+        Ok(())
+    }
+
+    /// Puts a stored row into a snapshot; gives its key if it was of an older version.
+    fn take_in(&self, snapshot: &mut Snapshot, row: ObjectRow) -> Option<Pk> {
+        let pk = Pk::of_uuid(row.pk);
+        if row.deleted {
+            snapshot.remove(pk);
+            snapshot.reserve(pk);
+            return None;
+        }
+        let (object, upgraded) = Object::load(&self.registry, &self.keyring, row);
+        snapshot.insert(Arc::new(object));
+        upgraded.then_some(pk)
+    }
+
+    /// The objects as they are now.
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.current.load_full()
+    }
+
+    /// The records.
+    pub fn backend(&self) -> &Arc<dyn Backend> {
+        &self.backend
+    }
+
+    /// Opens a view of the records for reading.
+    pub async fn read(&self) -> Result<Box<dyn Repository>> {
+        self.backend.read().await
+    }
+
+    /// The secrets at rest.
+    pub fn keyring(&self) -> &Arc<Keyring> {
+        &self.keyring
+    }
+
+    /// Time.
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.clock
+    }
+
+    /// Randomness.
+    pub fn rng(&self) -> &Arc<dyn Rng> {
+        &self.rng
+    }
+
+    /// The id of the installation.
+    pub fn install_id(&self) -> &str {
+        &self.install_id
+    }
+
+    /// Tells the revision after every change.
+    pub fn watch(&self) -> watch::Receiver<u64> {
+        self.revision.subscribe()
+    }
+
+    /// The records that objects refer to, for showing them.
+    pub async fn people<'a>(&self, objects: impl IntoIterator<Item = &'a Arc<Object>>) -> Result<People> {
+        let (users, groups) = Snapshot::records_of(objects);
+        let mut people = People { install_id: self.install_id.clone(), ..People::default() };
+        if users.is_empty() && groups.is_empty() {
+            return Ok(people);
+        }
+        let mut repo = self.backend.read().await?;
+        people.users = repo.users().lookup_many(&users.into_iter().collect::<Vec<_>>()).await?;
+        people.groups = repo.groups().lookup_many(&groups.into_iter().collect::<Vec<_>>()).await?;
+        Ok(people)
+    }
+
+    /// Changes objects. `apply` is pure and may run twice: the first time without holding up other writers; if somebody else was
+    /// faster, once more on their result, with the storage locked, so that no write is refused for being late.
+    pub async fn write<T>(&self, mut apply: impl FnMut(&mut Draft) -> Result<T, Errors> + Send) -> Result<T, WriteError> {
+        let _one = self.writer.lock().await;
+        let base = self.snapshot();
+        let mut draft = Draft::of(&base, self.clock.now(), self.rng.clone());
+        let answer = apply(&mut draft)?;
+        draft.validate()?;
+        if draft.is_clean() {
+            return Ok(answer);
+        }
+        let mut repo = self.backend.begin(Durability::Full).await?;
+        if self.commit(&mut *repo, base.revision(), &draft).await? {
+            repo.save().await?;
+            self.swap(draft.finish());
+            return Ok(answer);
+        }
+        repo.objects().lock_revision().await?;
+        let mut unit = Unit { store: self, _one: None, repo, draft: None, failed: false };
+        unit.catch_up().await?;
+        let answer = unit.write(apply)?;
+        unit.save().await?;
+        Ok(answer)
+    }
+
+    /// Opens a transaction over objects and records. The storage is locked for writing until it is saved or dropped.
+    pub async fn begin(&self, durability: Durability) -> Result<Unit<'_>> {
+        let one = self.writer.lock().await;
+        let mut repo = self.backend.begin(durability).await?;
+        repo.objects().lock_revision().await?;
+        let mut unit = Unit { store: self, _one: Some(one), repo, draft: None, failed: false };
+        unit.catch_up().await?;
+        Ok(unit)
+    }
+
+    /// Stores a draft in a transaction; false if the revision is not `base` any more.
+    async fn commit(&self, repo: &mut dyn Repository, base: u64, draft: &Draft) -> Result<bool, WriteError> {
+        let rows = draft.rows(&self.keyring)?;
+        let outcome = repo.objects().commit(base, &rows).await?;
+        if outcome == CommitOutcome::Stale {
+            return Ok(false);
+        }
+        check_records(repo, draft).await?;
+        Ok(true)
+    }
+
+    /// Takes in what others have written.
+    pub async fn refresh(&self) -> Result<()> {
+        let mine = self.snapshot().revision();
+        if self.backend.read().await?.objects().revision().await? == mine {
+            return Ok(());
+        }
+        let _one = self.writer.lock().await;
+        let mut repo = self.backend.read().await?;
+        let snapshot = self.caught_up(&mut *repo).await?;
+        self.swap(snapshot);
+        Ok(())
+    }
+
+    async fn caught_up(&self, repo: &mut dyn Repository) -> Result<Snapshot> {
+        let mut snapshot = Snapshot::clone(&self.snapshot());
+        for row in repo.objects().since(snapshot.revision()).await? {
+            let revision = row.revision.max(snapshot.revision());
+            self.take_in(&mut snapshot, row);
+            snapshot.set_revision(revision);
+        }
+        Ok(snapshot)
+    }
+
+    fn swap(&self, snapshot: Snapshot) {
+        let revision = snapshot.revision();
+        self.current.store(Arc::new(snapshot));
+        self.revision.send_replace(revision);
+    }
+}
+
+/// A transaction over objects and records. Dropped without [`Unit::save`], nothing of it happened.
+pub struct Unit<'a> {
+    store: &'a Store,
+    _one: Option<MutexGuard<'a, ()>>,
+    repo: Box<dyn Repository>,
+    draft: Option<(u64, Draft)>,
+    failed: bool,
+}
+
+impl Unit<'_> {
+    /// The records.
+    pub fn records(&mut self) -> &mut dyn Repository {
+        &mut *self.repo
+    }
+
+    /// Changes objects, on top of what this transaction has changed already.
+    pub fn write<T>(&mut self, mut apply: impl FnMut(&mut Draft) -> Result<T, Errors>) -> Result<T, WriteError> {
+        let (_, draft) = self.draft.get_or_insert_with(|| {
+            let base = self.store.snapshot();
+            (base.revision(), Draft::of(&base, self.store.clock.now(), self.store.rng.clone()))
+        });
+        let answer = apply(draft);
+        self.failed |= answer.is_err();
+        Ok(answer?)
+    }
+
+    /// Deletes an account with everything that refers to it; whether it was there.
+    pub async fn delete_user(&mut self, pk: i64) -> Result<bool, WriteError> {
+        let there = self.repo.users().delete(pk).await?;
+        self.write(|draft| draft.forget(Key::User(pk)))?;
+        Ok(there)
+    }
+
+    /// Deletes a group with everything that refers to it; whether it was there.
+    pub async fn delete_group(&mut self, pk: uuid::Uuid) -> Result<bool, WriteError> {
+        let there = self.repo.groups().delete(pk).await?;
+        self.write(|draft| draft.forget(Key::Group(pk)))?;
+        Ok(there)
+    }
+
+    async fn catch_up(&mut self) -> Result<()> {
+        let snapshot = self.store.caught_up(&mut *self.repo).await?;
+        if snapshot.revision() != self.store.snapshot().revision() {
+            self.store.swap(snapshot);
+        }
+        Ok(())
+    }
+
+    /// Validates and keeps everything.
+    pub async fn save(mut self) -> Result<(), WriteError> {
+        if self.failed {
+            return Err(StoreError::Invalid("a change was refused, so nothing of the transaction is kept".into()).into());
+        }
+        let Some((base, mut draft)) = self.draft.take() else { return Ok(self.repo.save().await?) };
+        draft.validate()?;
+        if draft.is_clean() {
+            return Ok(self.repo.save().await?);
+        }
+        if !self.store.commit(&mut *self.repo, base, &draft).await? {
+            return Err(StoreError::Busy("the revision changed under its lock".into()).into());
+        }
+        self.repo.save().await?;
+        self.store.swap(draft.finish());
+        Ok(())
+    }
+}
+
+async fn check_records(repo: &mut dyn Repository, draft: &Draft) -> Result<(), WriteError> {
+    let edges = draft.record_edges();
+    let users: Vec<i64> = edges.iter().filter_map(|(key, _)| if let Key::User(pk) = key { Some(*pk) } else { None }).collect();
+    let groups: Vec<_> = edges.iter().filter_map(|(key, _)| if let Key::Group(pk) = key { Some(*pk) } else { None }).collect();
+    if edges.is_empty() {
+        return Ok(());
+    }
+    let users = repo.users().lookup_many(&users).await?;
+    let groups = repo.groups().lookup_many(&groups).await?;
+    let mut errors = Errors::default();
+    for (key, field) in edges {
+        let (there, pk) = match key {
+            Key::User(pk) => (users.contains_key(&pk), pk.to_string()),
+            Key::Group(pk) => (groups.contains_key(&pk), pk.to_string()),
+            Key::Object(_) => continue,
+        };
+        if !there {
+            let path: Vec<&str> = field.split('.').collect();
+            errors.at(&path, format!("Invalid pk \"{pk}\" - object does not exist."), "does_not_exist");
+        }
+    }
+    Ok(errors.ok(())?)
+}
+
+/// The data key and the installation id, made on the first start. Of two first starts at once, one wins and both use its values.
+async fn identity(backend: &dyn Backend, secret_key: &str, rng: &dyn Rng) -> Result<(Keyring, String)> {
+    const INSTALL_ID: &str = "install_id";
+    let mut repo = backend.read().await?;
+    let found = (repo.settings().lookup(SETTING).await?, repo.settings().lookup(INSTALL_ID).await?);
+    drop(repo);
+    let (wrapped, id) = match found {
+        (Some(wrapped), Some(id)) => (wrapped, id),
+        _ => {
+            let (_, wrapped) = Keyring::generate(secret_key, rng)?;
+            let mut repo = backend.begin(Durability::Full).await?;
+            let wrapped = repo.settings().add_if_absent(SETTING, &wrapped).await?;
+            let id = repo.settings().add_if_absent(INSTALL_ID, &Value::from(rng.uuid().to_string())).await?;
+            repo.save().await?;
+            (wrapped, id)
+        }
+    };
+    let id = id.as_str().ok_or_else(|| StoreError::Corrupt("the installation id is not a text".into()))?;
+    Ok((Keyring::open(&wrapped, secret_key)?, id.to_owned()))
+}
