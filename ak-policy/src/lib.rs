@@ -1,1 +1,27 @@
-//! Room.
+//! Who may.
+//!
+//! A [`PolicyBinding`] ties a policy, an account or a group to something that is guarded (a [`PolicyTarget`]: a flow, a stage in
+//! a flow, an application). [`decide`] gives a [`Decision`]: the result, the messages, and the trace of every binding that led to it.
+//! An error in a policy never lets anybody through.
+//!
+//! # How to add a policy
+//! 1. A kind (see `ak_store::model`) that implements [`Policy`] and plays the role `dyn Policy`.
+//! 2. One line `.with::<MyPolicy>()` in [`kinds`], or in your own program's registry.
+
+mod binding;
+mod context;
+mod decision;
+mod engine;
+
+pub use binding::{EngineMode, Policy, PolicyBinding, PolicyError, PolicyTarget, Request, Verdict, partial_group, partial_user};
+pub use context::Context;
+pub use decision::{Decision, Outcome, Subject, Trace};
+pub use engine::decide;
+
+use ak_store::model::Registry;
+
+/// Registers the kinds of this room.
+#[must_use]
+pub fn kinds(registry: Registry) -> Registry {
+    registry.with::<PolicyBinding>()
+}

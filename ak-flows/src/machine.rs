@@ -1,0 +1,314 @@
+//! The machine that runs flows: a plan and an answer in, a new plan and a reply out. It knows no stage by name, and no HTTP.
+
+use ak_policy::{Context, Decision, decide};
+use ak_store::directory::Person;
+use ak_store::model::{Pk, Ref};
+use serde_json::{Map, Value, json};
+
+use crate::binding::{FlowStageBinding, InvalidResponseAction};
+use crate::challenge::{Challenge, ResponseErrors};
+use crate::effect::Effect;
+use crate::flow::{DeniedAction, Designation, Flow};
+use crate::next;
+use crate::plan::Plan;
+use crate::planner::{self, Refusal, check_policies, check_still, request};
+use crate::stage::{Answer, Cx, Stage, StageError, Step, World};
+
+/// What the person gets to see.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Reply {
+    /// A challenge. With no plan beside it, it is the end.
+    Challenge(Challenge),
+    /// On to this address: relative, unless an administrator's configuration says otherwise.
+    Done(String),
+}
+
+/// A step of the machine.
+#[derive(Debug)]
+pub struct Turn {
+    /// Where the person now stands; `None` when the flow has ended.
+    pub plan: Option<Plan>,
+    /// What she gets to see.
+    pub reply: Reply,
+    /// What is to happen, if this turn is kept.
+    pub effects: Vec<Effect>,
+    /// Why she was refused, if she was.
+    pub refusal: Option<Refusal>,
+}
+
+impl Turn {
+    fn end(reply: Reply, effects: Vec<Effect>) -> Self {
+        Self { plan: None, reply, effects, refusal: None }
+    }
+
+    /// The end of a flow that was refused, as the flow says that refusals end. `next` is where the person wanted to go.
+    pub fn refused(flow: &Flow, refusal: Refusal, next: Option<&str>, person: Option<&Person>) -> Self {
+        let next = next.and_then(next::relative);
+        let to = match (refusal.already_done, flow.denied_action, next) {
+            (true, _, next) => Some(next.unwrap_or_else(|| ROOT.to_owned())),
+            (false, DeniedAction::MessageContinue | DeniedAction::Continue, Some(next)) => Some(next),
+            (false, DeniedAction::Continue, None) => Some(ROOT.to_owned()),
+            (false, DeniedAction::Message, _) | (false, DeniedAction::MessageContinue, None) => None,
+        };
+        let reply = match to {
+            Some(to) => Reply::Done(to),
+            None => Reply::Challenge(denied(person, None, refusal.messages.first().map(String::as_str))),
+        };
+        Self { refusal: Some(refusal), ..Self::end(reply, Vec::new()) }
+    }
+}
+
+/// Where a flow ends that was begun without a goal.
+const ROOT: &str = "/";
+
+/// Goes on with a plan: shows its first challenge, or takes an answer to it and goes on as far as it gets.
+///
+/// The flow's policies are asked again first. An answer to another challenge than the one shown changes nothing: the one shown
+/// is shown again.
+pub async fn advance(world: &World<'_>, flow: &Flow, plan: Plan, answer: Option<&Answer>) -> Result<Turn, StageError> {
+    let mut run = Run { world, flow, plan, effects: Vec::new(), restarted: false };
+    let at = Ref::new(run.plan.flow_pk());
+    let subject = run.subject().await?;
+    let still = check_still(world, flow).and_then(|()| check_policies(world, at, subject.as_ref(), &run.plan.context));
+    if let Err(refusal) = still {
+        return Ok(run.refused(refusal, subject.as_ref()));
+    }
+    let mut answer = answer.filter(|answer| run.expects(answer));
+    loop {
+        let answered = answer.is_some();
+        match run.turn(answer.take()).await? {
+            Go::On => {}
+            Go::End(turn) => return Ok(*turn),
+            Go::Restart { .. } if run.restarted && !answered => return run.denied(None).await,
+            Go::Restart { keep_context } => {
+                run.restarted |= !answered;
+                let subject = run.subject().await?;
+                if let Err(refusal) = run.restart(keep_context, subject.as_ref()) {
+                    return Ok(run.refused(refusal, subject.as_ref()));
+                }
+            }
+        }
+    }
+}
+
+enum Go {
+    On,
+    End(Box<Turn>),
+    Restart { keep_context: bool },
+}
+
+impl Go {
+    fn end(turn: Turn) -> Self {
+        Self::End(Box::new(turn))
+    }
+}
+
+struct Run<'a> {
+    world: &'a World<'a>,
+    flow: &'a Flow,
+    plan: Plan,
+    effects: Vec<Effect>,
+    /// A flow whose first stage refuses at once must not begin again for ever.
+    restarted: bool,
+}
+
+/// The plan's memory of the component that was shown last.
+const SHOWN: &str = "shown";
+
+impl<'a> Run<'a> {
+    /// Whether an answer can be one to what was shown last.
+    fn expects(&self, answer: &Answer) -> bool {
+        match (&answer.component, self.plan.memory.get(SHOWN).and_then(Value::as_str)) {
+            (Some(component), Some(shown)) => component == shown,
+            (Some(_), None) => !self.plan.entered,
+            (None, _) => true,
+        }
+    }
+
+    /// Whom the flow is about.
+    async fn subject(&self) -> Result<Option<Person>, StageError> {
+        match self.plan.context.pending_user {
+            Some(pk) => Ok(self.world.directory.person(pk).await?),
+            None => Ok(self.world.person.cloned()),
+        }
+    }
+
+    async fn turn(&mut self, answer: Option<&Answer>) -> Result<Go, StageError> {
+        let Some(step) = self.plan.steps.first().cloned() else { return Ok(Go::end(self.done(None))) };
+        let at = Ref::<FlowStageBinding>::new(Pk::of_uuid(step.binding));
+        let binding = self.world.snapshot.get(at);
+        let Some((binding, stage)) = binding.and_then(|b| Some((b, self.world.snapshot.get::<dyn Stage>(b.stage)?))) else {
+            // The flow was changed meanwhile: what this person has done so far belongs to a flow that is no more.
+            return Ok(Go::Restart { keep_context: false });
+        };
+        let mut answer = answer;
+        if !self.plan.entered {
+            if step.re_evaluate {
+                let subject = self.subject().await?;
+                let decision = decide(at.pk(), &request(self.world, subject.as_ref(), &self.plan.context));
+                if decision.undecided {
+                    let refusal = Refusal::by("a policy of a stage failed to decide", decision);
+                    return Ok(Go::end(self.refused(refusal, subject.as_ref())));
+                }
+                if !decision.passing {
+                    self.leave_step();
+                    return Ok(Go::On);
+                }
+            }
+            self.plan.entered = true;
+            // What an answer without a plan answers is the challenge that this stage would have shown.
+            if answer.is_some()
+                && let Step::Show(challenge) = self.ask(stage, None).await?
+            {
+                self.remember(&challenge);
+                answer = answer.filter(|answer| self.expects(answer));
+            }
+        }
+        let step = self.ask(stage, answer).await?;
+        self.apply(step, stage, binding).await
+    }
+
+    async fn ask(&mut self, stage: &dyn Stage, answer: Option<&Answer>) -> Result<Step, StageError> {
+        let mut cx = Cx {
+            world: self.world,
+            flow: self.flow,
+            context: &mut self.plan.context,
+            memory: &mut self.plan.memory,
+            effects: &mut self.effects,
+        };
+        match answer {
+            Some(answer) => stage.respond(&mut cx, answer).await,
+            None => stage.enter(&mut cx).await,
+        }
+    }
+
+    async fn apply(&mut self, step: Step, stage: &dyn Stage, binding: &FlowStageBinding) -> Result<Go, StageError> {
+        let restart = match binding.invalid_response_action {
+            InvalidResponseAction::Retry => None,
+            InvalidResponseAction::Restart => Some(false),
+            InvalidResponseAction::RestartWithContext => Some(true),
+        };
+        match (step, restart) {
+            (Step::Show(challenge), _) => Ok(Go::end(self.show(challenge))),
+            (Step::Pass, _) => {
+                self.plan.history.extend(self.plan.steps.first().map(|s| s.binding));
+                self.leave_step();
+                Ok(Go::On)
+            }
+            (Step::Retry(_) | Step::Deny(_), Some(keep_context)) => Ok(Go::Restart { keep_context }),
+            (Step::Retry(errors), None) => self.retry(errors, stage).await,
+            (Step::Deny(message), None) => Ok(Go::end(self.denied(message).await?)),
+            (Step::Leave(to), _) => Ok(Go::end(self.done(Some(to)))),
+            (Step::Switch { to, keep_context }, _) => Ok(Go::end(self.switch(to, keep_context).await?)),
+        }
+    }
+
+    async fn retry(&mut self, errors: ResponseErrors, stage: &dyn Stage) -> Result<Go, StageError> {
+        match self.ask(stage, None).await? {
+            Step::Show(challenge) => Ok(Go::end(self.show(Challenge { errors, ..challenge }))),
+            // A stage that asks again must have something to ask.
+            _ => Ok(Go::end(self.denied(None).await?)),
+        }
+    }
+
+    fn leave_step(&mut self) {
+        if !self.plan.steps.is_empty() {
+            self.plan.steps.remove(0);
+        }
+        self.plan.memory = Map::new();
+        self.plan.entered = false;
+    }
+
+    fn remember(&mut self, challenge: &Challenge) {
+        self.plan.memory.insert(SHOWN.into(), Value::from(challenge.component.as_str()));
+    }
+
+    fn show(&mut self, challenge: Challenge) -> Turn {
+        self.remember(&challenge);
+        Turn {
+            plan: Some(self.plan.clone()),
+            reply: Reply::Challenge(challenge),
+            effects: std::mem::take(&mut self.effects),
+            refusal: None,
+        }
+    }
+
+    /// The plan is made anew; refused, the old one is over all the same.
+    fn restart(&mut self, keep_context: bool, subject: Option<&Person>) -> Result<(), Refusal> {
+        let context = if keep_context { std::mem::take(&mut self.plan.context) } else { Context::default() };
+        let subject = if keep_context { subject } else { self.world.person };
+        let next = self.plan.next.clone();
+        self.plan = planner::plan(self.world, Ref::new(self.plan.flow_pk()), self.flow, context, subject, next)?;
+        Ok(())
+    }
+
+    fn refused(&mut self, refusal: Refusal, subject: Option<&Person>) -> Turn {
+        let turn = Turn::refused(self.flow, refusal, self.plan.next.as_deref(), subject);
+        Turn { effects: std::mem::take(&mut self.effects), ..turn }
+    }
+
+    async fn denied(&mut self, message: Option<String>) -> Result<Turn, StageError> {
+        let subject = match self.plan.context.pending_user {
+            Some(_) if self.plan.context.get(SHOWN_USER).is_none() => self.subject().await?,
+            _ => None,
+        };
+        let typed = shown_user(&self.plan.context).or_else(|| self.plan.context.text(Context::PENDING_USER_IDENTIFIER));
+        let reply = Reply::Challenge(denied(subject.as_ref(), typed, message.as_deref()));
+        Ok(Turn::end(reply, std::mem::take(&mut self.effects)))
+    }
+
+    /// The end of the flow: at `to`, or where the person wanted to go.
+    fn done(&mut self, to: Option<String>) -> Turn {
+        let decided = self.plan.context.text(Context::REDIRECT).and_then(next::chosen);
+        let wanted = || self.plan.next.as_deref().and_then(next::relative);
+        let to = to.or(decided).or_else(wanted).unwrap_or_else(|| ROOT.to_owned());
+        let signed_out = self.effects.contains(&Effect::Logout);
+        if let (Designation::Invalidation, Some(person), false) = (self.flow.designation, self.world.person, signed_out) {
+            return self.still_signed_in(person, &to);
+        }
+        Turn::end(Reply::Done(to), std::mem::take(&mut self.effects))
+    }
+
+    /// A flow for signing out that does not sign out must not look as if it did.
+    fn still_signed_in(&mut self, person: &Person, to: &str) -> Turn {
+        let brand = self.world.brand();
+        let message = format!("The flow {} is for signing out, but has no user logout stage: the session goes on.", self.flow.slug);
+        self.effects.push(Effect::event("configuration_warning", Some(person.user.pk), json!({ "message": message })));
+        let challenge = Challenge::new("ak-stage-session-end")
+            .about(Some(person), None)
+            .with("brand_name", brand.map_or("", |b| &b.branding_title))
+            .with("overview_url", ROOT)
+            .with("still_signed_in", true)
+            .with("application_launch_url", to);
+        Turn::end(Reply::Challenge(challenge), std::mem::take(&mut self.effects))
+    }
+
+    /// On in another flow: its plan takes the place of this one.
+    async fn switch(&mut self, to: Ref<Flow>, keep_context: bool) -> Result<Turn, StageError> {
+        let Some(flow) = self.world.snapshot.get(to) else {
+            return Err(StageError::Failed(format!("the flow {} cannot be read", to.pk())));
+        };
+        let subject = self.subject().await?;
+        let mut context = if keep_context { self.plan.context.clone() } else { Context::default() };
+        context.set(Context::IS_REDIRECTED, self.flow.slug.as_str());
+        let subject = if keep_context { subject.as_ref() } else { self.world.person };
+        let next = self.plan.next.clone();
+        let effects = std::mem::take(&mut self.effects);
+        Ok(match planner::plan(self.world, to, flow, context, subject, next.clone()) {
+            Ok(plan) => Turn { plan: Some(plan), ..Turn::end(Reply::Done(format!("/if/flow/{}/", flow.slug)), effects) },
+            Err(refusal) => Turn { effects, ..Turn::refused(flow, refusal, next.as_deref(), subject) },
+        })
+    }
+}
+
+/// What a page shows of the account that is being identified, where that must not tell whether there is one.
+pub(crate) const SHOWN_USER: &str = "pending_user_shown";
+
+/// The name that pages show for the account that is being identified.
+pub(crate) fn shown_user(context: &Context) -> Option<&str> {
+    context.text(SHOWN_USER)
+}
+
+fn denied(person: Option<&Person>, typed: Option<&str>, message: Option<&str>) -> Challenge {
+    Challenge::new("ak-stage-access-denied").about(person, typed).with_some("error_message", message)
+}

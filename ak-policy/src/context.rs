@@ -1,0 +1,43 @@
+//! What a flow has gathered so far.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+/// What a flow has gathered so far, by the names that policies know.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Context {
+    /// The account that is being identified, and not proven yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pending_user: Option<i64>,
+    /// Everything else.
+    #[serde(flatten)]
+    pub values: Map<String, Value>,
+}
+
+impl Context {
+    /// What was typed to identify the account.
+    pub const PENDING_USER_IDENTIFIER: &'static str = "pending_user_identifier";
+    /// How the person proved who she is: `password`, …
+    pub const AUTH_METHOD: &'static str = "auth_method";
+    /// The flow that led to this one.
+    pub const IS_REDIRECTED: &'static str = "is_redirected";
+    /// Where the flow ends, when it was decided on the way; may be absolute.
+    pub const REDIRECT: &'static str = "redirect";
+    /// The token that a flow was restored from.
+    pub const IS_RESTORED: &'static str = "is_restored";
+
+    /// The value of that name.
+    pub fn get(&self, name: &str) -> Option<&Value> {
+        self.values.get(name)
+    }
+
+    /// The text of that name.
+    pub fn text(&self, name: &str) -> Option<&str> {
+        self.values.get(name)?.as_str()
+    }
+
+    /// Sets the value of that name.
+    pub fn set(&mut self, name: &str, value: impl Into<Value>) {
+        self.values.insert(name.to_owned(), value.into());
+    }
+}
