@@ -75,8 +75,10 @@ pub async fn advance(world: &World<'_>, flow: &Flow, plan: Plan, answer: Option<
     }
     let mut answer = answer.filter(|answer| run.expects(answer));
     loop {
-        let answered = answer.is_some();
-        match run.turn(answer.take()).await? {
+        let waiting = answer.is_some();
+        let go = run.turn(&mut answer).await?;
+        let answered = waiting && answer.is_none();
+        match go {
             Go::On => {}
             Go::End(turn) => return Ok(*turn),
             Go::Restart { .. } if run.restarted && !answered => return run.denied(None).await,
@@ -133,7 +135,8 @@ impl<'a> Run<'a> {
         }
     }
 
-    async fn turn(&mut self, answer: Option<&Answer>) -> Result<Go, StageError> {
+    /// One stage, as far as it gets. It takes the answer if it is for this stage.
+    async fn turn(&mut self, answer: &mut Option<&Answer>) -> Result<Go, StageError> {
         let Some(step) = self.plan.steps.first().cloned() else { return Ok(Go::end(self.done(None))) };
         let at = Ref::<FlowStageBinding>::new(Pk::of_uuid(step.binding));
         let binding = self.world.snapshot.get(at);
@@ -141,7 +144,6 @@ impl<'a> Run<'a> {
             // The flow was changed meanwhile: what this person has done so far belongs to a flow that is no more.
             return Ok(Go::Restart { keep_context: false });
         };
-        let mut answer = answer;
         if !self.plan.entered {
             if step.re_evaluate {
                 let subject = self.subject().await?;
@@ -156,15 +158,22 @@ impl<'a> Run<'a> {
                 }
             }
             self.plan.entered = true;
-            // What an answer without a plan answers is the challenge that this stage would have shown.
-            if answer.is_some()
-                && let Step::Show(challenge) = self.ask(stage, None).await?
-            {
-                self.remember(&challenge);
-                answer = answer.filter(|answer| self.expects(answer));
+            // A page that was shown without a plan is answered with one that has just been made: the answer is for the first stage
+            // that shows what the page showed.
+            if answer.is_some() {
+                match self.ask(stage, None).await? {
+                    Step::Show(challenge) => {
+                        self.remember(&challenge);
+                        if !answer.is_some_and(|answer| self.expects(answer)) {
+                            *answer = None;
+                            return Ok(Go::end(self.show(challenge)));
+                        }
+                    }
+                    silent => return self.apply(silent, stage, binding).await,
+                }
             }
         }
-        let step = self.ask(stage, answer).await?;
+        let step = self.ask(stage, answer.take()).await?;
         self.apply(step, stage, binding).await
     }
 
