@@ -128,6 +128,33 @@ impl Kind for Brand {
 }
 
 impl Brand {
+    /// A brand with every field at its default, and no domain.
+    pub fn plain() -> Self {
+        Self {
+            domain: String::new(),
+            default: false,
+            branding_title: title(),
+            branding_logo: logo(),
+            branding_favicon: favicon(),
+            branding_custom_css: String::new(),
+            branding_default_flow_background: String::new(),
+            branding_map_tiles: String::new(),
+            flow_authentication: None,
+            flow_user_switch: None,
+            flow_invalidation: None,
+            flow_recovery: None,
+            flow_unenrollment: None,
+            flow_user_settings: None,
+            flow_device_code: None,
+            flow_lockdown: None,
+            flow_request: None,
+            default_application: None,
+            web_certificate: None,
+            client_certificates: Vec::new(),
+            attributes: Map::new(),
+        }
+    }
+
     /// The brand of a host name (without port): the one with the longest domain that is the host or, at a dot, its end; else the default one.
     pub fn of_host<'a>(snapshot: &'a Snapshot, host: &str) -> Option<(Ref<Self>, &'a Self)> {
         let host = host.to_ascii_lowercase();

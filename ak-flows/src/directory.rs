@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use ak_store::Result;
 use ak_store::directory::Person;
 use ak_store::directory::password::{PasswordError, PasswordHasher};
 use ak_store::model::Store;
 use ak_store::records::{TokenIntent, User, UserField};
-use ak_store::Result;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 

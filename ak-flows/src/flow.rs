@@ -161,9 +161,6 @@ pub struct FlowShown {
     export_url: String,
 }
 
-/// The picture behind pages where neither flow nor brand has one: none.
-pub const NO_BACKGROUND: &str = "";
-
 impl Kind for Flow {
     const META: Meta = Meta {
         address: Address::Field("slug"),
@@ -180,11 +177,9 @@ impl Kind for Flow {
     fn shown(&self, row: &Row<'_>) -> FlowShown {
         let to = Key::Object(row.pk());
         let mut stages: Vec<(i32, Pk, Value)> = Vec::new();
-        for found in row.snapshot.referring::<FlowStageBinding>(to) {
-            // A binding that cannot be read is shown as itself, and refused by the planner; here it has no stage to list.
-            if let Ok((at, binding)) = found {
-                stages.push((binding.order, at.pk(), binding.stage.pk().value()));
-            }
+        // A binding that cannot be read is shown as itself, and refused by the planner; here it has no stage to list.
+        for (at, binding) in row.snapshot.referring::<FlowStageBinding>(to).filter_map(Result::ok) {
+            stages.push((binding.order, at.pk(), binding.stage.pk().value()));
         }
         stages.sort_by_key(|(order, pk, _)| (*order, *pk));
         FlowShown {

@@ -1,6 +1,6 @@
 //! The machine that runs flows: a plan and an answer in, a new plan and a reply out. It knows no stage by name, and no HTTP.
 
-use ak_policy::{Context, Decision, decide};
+use ak_policy::{Context, decide};
 use ak_store::directory::Person;
 use ak_store::model::{Pk, Ref};
 use serde_json::{Map, Value, json};
@@ -281,7 +281,8 @@ impl<'a> Run<'a> {
     /// A flow for signing out that does not sign out must not look as if it did.
     fn still_signed_in(&mut self, person: &Person, to: &str) -> Turn {
         let brand = self.world.brand();
-        let message = format!("The flow {} is for signing out, but has no user logout stage: the session goes on.", self.flow.slug);
+        let message =
+            format!("The flow {} is for signing out, but has no user logout stage: the session goes on.", self.flow.slug);
         self.effects.push(Effect::event("configuration_warning", Some(person.user.pk), json!({ "message": message })));
         let challenge = Challenge::new("ak-stage-session-end")
             .about(Some(person), None)

@@ -40,8 +40,20 @@ mod tests {
         assert_eq!(relative("/if/user/?a=b#c").as_deref(), Some("/if/user/?a=b#c"));
         assert_eq!(relative("/a/../b").as_deref(), Some("/b"));
         for bad in [
-            "", "a", "//evil.example", "/\\evil.example", "/\t/evil.example", "https://evil.example/", "javascript:alert(1)", "/.//evil.example",
-            "/..//evil.example", "\\\\evil.example", "/\n/evil.example", " /a", "/a\u{0}b", "http:/evil.example",
+            "",
+            "a",
+            "//evil.example",
+            "/\\evil.example",
+            "/\t/evil.example",
+            "https://evil.example/",
+            "javascript:alert(1)",
+            "/.//evil.example",
+            "/..//evil.example",
+            "\\\\evil.example",
+            "/\n/evil.example",
+            " /a",
+            "/a\u{0}b",
+            "http:/evil.example",
         ] {
             assert_eq!(relative(bad), None, "{bad:?}");
         }

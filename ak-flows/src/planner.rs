@@ -38,7 +38,12 @@ pub(crate) fn request<'a>(world: &'a World<'a>, subject: Option<&'a Person>, con
 }
 
 /// Whether the policies of a flow let the person go on.
-pub(crate) fn check_policies(world: &World<'_>, flow: Ref<Flow>, subject: Option<&Person>, context: &Context) -> Result<(), Refusal> {
+pub(crate) fn check_policies(
+    world: &World<'_>,
+    flow: Ref<Flow>,
+    subject: Option<&Person>,
+    context: &Context,
+) -> Result<(), Refusal> {
     let decision = decide(flow.pk(), &request(world, subject, context));
     if decision.passing { Ok(()) } else { Err(Refusal::by("the policies of the flow refuse", decision)) }
 }

@@ -266,7 +266,8 @@ impl Runner {
             Durability::Relaxed
         };
         let mut repo = self.store.backend().begin(durability).await?;
-        let mut keep = Keeping { runner: self, repo: &mut *repo, visit, session: visit.session.clone(), cookie: CookieChange::Keep };
+        let mut keep =
+            Keeping { runner: self, repo: &mut *repo, visit, session: visit.session.clone(), cookie: CookieChange::Keep };
         let value = plan.as_ref().map(Plan::value);
         if !keep.plan(value.as_ref()).await? {
             return Ok(None);
@@ -340,7 +341,14 @@ impl Keeping<'_> {
     }
 
     /// Begins a new session. Its first turn is 1: 0 stands for a page that was shown without a session.
-    async fn open(&mut self, user: Option<i64>, plan: Option<&Value>, data: Value, age: Duration, max_age: Option<Duration>) -> StoreResult<()> {
+    async fn open(
+        &mut self,
+        user: Option<i64>,
+        plan: Option<&Value>,
+        data: Value,
+        age: Duration,
+        max_age: Option<Duration>,
+    ) -> StoreResult<()> {
         let now = self.runner.store.clock().now();
         let key = self.runner.store.rng().token(32);
         let session = Session {
@@ -385,7 +393,8 @@ impl Keeping<'_> {
     async fn login(&mut self, login: &Login, plan: Option<&Value>) -> StoreResult<()> {
         let now = self.runner.store.clock().now();
         // The account may have been deactivated or deleted since the stage looked.
-        let user = self.repo.users().lookup(login.user).await?.filter(|u| u.is_active).ok_or(StoreError::Missing("active account"))?;
+        let user =
+            self.repo.users().lookup(login.user).await?.filter(|u| u.is_active).ok_or(StoreError::Missing("active account"))?;
         if let Some(old) = self.session.take() {
             self.repo.sessions().delete(&old.id).await?;
         }

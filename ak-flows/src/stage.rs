@@ -216,7 +216,8 @@ impl StageShown {
 /// The flows that a stage is in, by slug, each once.
 fn flow_set(row: &Row<'_>) -> Vec<Value> {
     let bindings = row.snapshot.referring::<FlowStageBinding>(Key::Object(row.pk())).filter_map(Result::ok);
-    let mut flows: Vec<(&str, Pk)> = bindings.filter_map(|(_, b)| Some((&*row.snapshot.get(b.target)?.slug, b.target.pk()))).collect();
+    let mut flows: Vec<(&str, Pk)> =
+        bindings.filter_map(|(_, b)| Some((&*row.snapshot.get(b.target)?.slug, b.target.pk()))).collect();
     flows.sort_unstable();
     flows.dedup();
     let render = |(_, pk): (&str, Pk)| {

@@ -50,7 +50,8 @@ type Answer = Result<Option<Verdict>, PolicyError>;
 
 /// `None`: the question makes no sense for somebody who has not signed in.
 fn ask(snapshot: &Snapshot, binding: &PolicyBinding, request: &Request<'_>) -> (Subject, Answer) {
-    let member = |is: &dyn Fn(&Person) -> bool| Ok(request.person.map(|person| Verdict { passing: is(person), messages: Vec::new() }));
+    let member =
+        |is: &dyn Fn(&Person) -> bool| Ok(request.person.map(|person| Verdict { passing: is(person), messages: Vec::new() }));
     if let Some(policy) = binding.policy {
         match snapshot.get::<dyn Policy>(policy) {
             Some(policy) => (Subject::Policy(policy.name().to_owned()), policy.evaluate(request).map(Some)),

@@ -5,6 +5,8 @@
 //!
 //! Without features this crate is the model, the traits and the memory backend; `sqlite` adds the embedded database.
 
+#[cfg(feature = "certificate")]
+pub mod certificate;
 pub mod clock;
 #[cfg(feature = "config")]
 pub mod config;

@@ -18,5 +18,5 @@ pub use dummy::DummyStage;
 pub use identification::{IdentificationStage, UserFieldName};
 pub use password::{PasswordBackend, PasswordStage};
 pub use redirect::{RedirectMode, RedirectStage};
-pub use user_login::UserLoginStage;
+pub use user_login::{GeoipBinding, NetworkBinding, UserLoginStage};
 pub use user_logout::UserLogoutStage;

@@ -21,7 +21,12 @@ impl Kind for UserLogoutStage {
     const META: Meta = Meta {
         component: "ak-stage-user-logout-form",
         description: "Ends the session.",
-        ..Meta::new("authentik_stages_user_logout.userlogoutstage", "stages/user_logout", "User Logout Stage", "User Logout Stages")
+        ..Meta::new(
+            "authentik_stages_user_logout.userlogoutstage",
+            "stages/user_logout",
+            "User Logout Stage",
+            "User Logout Stages",
+        )
     };
 
     type Shown = StageShown;

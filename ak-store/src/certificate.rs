@@ -1,0 +1,204 @@
+//! Certificates and their private keys, as objects.
+
+use std::borrow::Cow;
+
+use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair, PKCS_ECDSA_P256_SHA256, SanType};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use sha2::Digest as _;
+use x509_parser::pem::Pem;
+use x509_parser::prelude::{FromDer, X509Certificate};
+use x509_parser::public_key::PublicKey;
+
+use crate::clock::{Clock, Rng};
+use crate::error::{Result, StoreError};
+use crate::model::{Errors, Kind, Meta, Row, Secret};
+
+/// A certificate in PEM form (RFC 7468), parsed when it is read.
+#[derive(Clone)]
+pub struct CertificatePem {
+    text: String,
+    facts: Facts,
+}
+
+/// What is shown of a certificate.
+#[derive(Debug, Clone)]
+struct Facts {
+    sha256: String,
+    sha1: String,
+    expiry: Option<chrono::DateTime<chrono::Utc>>,
+    subject: String,
+    key_type: Option<&'static str>,
+}
+
+impl std::fmt::Debug for CertificatePem {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "CertificatePem({})", self.facts.sha256)
+    }
+}
+
+impl CertificatePem {
+    /// Reads a certificate, or a chain whose first certificate counts.
+    pub fn parse(text: &str) -> std::result::Result<Self, String> {
+        let first = Pem::iter_from_buffer(text.as_bytes()).next().ok_or("Unable to load certificate: there is none.")?;
+        let pem = first.map_err(|e| format!("Unable to load certificate: {e}"))?;
+        if pem.label != "CERTIFICATE" {
+            return Err(format!("Unable to load certificate: this is a {}.", pem.label));
+        }
+        let (_, certificate) =
+            X509Certificate::from_der(&pem.contents).map_err(|e| format!("Unable to load certificate: {e}"))?;
+        let facts = Facts {
+            sha256: colons(&sha2::Sha256::digest(&pem.contents)),
+            sha1: colons(&sha1::Sha1::digest(&pem.contents)),
+            expiry: chrono::DateTime::from_timestamp(certificate.validity().not_after.timestamp(), 0),
+            subject: certificate.subject().to_string(),
+            key_type: key_type(&certificate),
+        };
+        Ok(Self { text: text.to_owned(), facts })
+    }
+
+    /// The PEM text.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+}
+
+/// Pairs of hexadecimal digits with colons between them, as fingerprints are written.
+fn colons(digest: &[u8]) -> String {
+    digest.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(":")
+}
+
+/// The name of the key's algorithm in the contract (`CertificateKeyPairKeyTypeEnum`).
+fn key_type(certificate: &X509Certificate<'_>) -> Option<&'static str> {
+    match certificate.public_key().parsed().ok()? {
+        PublicKey::RSA(_) => Some("rsa"),
+        PublicKey::EC(_) => Some("ec"),
+        PublicKey::DSA(_) => Some("dsa"),
+        _ => match certificate.public_key().algorithm.algorithm.to_id_string().as_str() {
+            "1.3.101.112" => Some("ed25519"),
+            "1.3.101.113" => Some("ed448"),
+            _ => None,
+        },
+    }
+}
+
+impl Serialize for CertificatePem {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.text)
+    }
+}
+
+impl<'de> Deserialize<'de> for CertificatePem {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        Self::parse(&String::deserialize(deserializer)?).map_err(de::Error::custom)
+    }
+}
+
+impl JsonSchema for CertificatePem {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "CertificatePem".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        // It is no secret, but answers of the API do not show it either: there is a call of its own for it.
+        json_schema!({ "type": "string", "minLength": 1, "writeOnly": true, "x-secret": true })
+    }
+}
+
+/// A certificate with its private key, if that is known.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct CertificateKeyPair {
+    /// Name.
+    #[schemars(length(min = 1))]
+    pub name: String,
+    /// The certificate.
+    pub certificate_data: CertificatePem,
+    /// The private key, in PEM form.
+    #[serde(default)]
+    pub key_data: Secret,
+}
+
+/// The read-only fields of a certificate.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct CertificateShown {
+    fingerprint_sha256: Option<String>,
+    fingerprint_sha1: Option<String>,
+    cert_expiry: Option<chrono::DateTime<chrono::Utc>>,
+    cert_subject: Option<String>,
+    private_key_available: bool,
+    key_type: Option<&'static str>,
+    certificate_download_url: String,
+    private_key_download_url: String,
+    managed: Option<String>,
+}
+
+impl Kind for CertificateKeyPair {
+    const META: Meta = Meta {
+        pk_filters: &["kp_uuid"],
+        ..Meta::new(
+            "authentik_crypto.certificatekeypair",
+            "crypto/certificatekeypairs",
+            "Certificate-Key Pair",
+            "Certificate-Key Pairs",
+        )
+    };
+
+    type Shown = CertificateShown;
+
+    fn shown(&self, row: &Row<'_>) -> CertificateShown {
+        let facts = &self.certificate_data.facts;
+        let base = format!("/api/v3/crypto/certificatekeypairs/{}", row.pk());
+        CertificateShown {
+            fingerprint_sha256: Some(facts.sha256.clone()),
+            fingerprint_sha1: Some(facts.sha1.clone()),
+            cert_expiry: facts.expiry,
+            cert_subject: Some(facts.subject.clone()),
+            private_key_available: !self.key_data.is_empty(),
+            key_type: facts.key_type,
+            certificate_download_url: format!("{base}/view_certificate/?download"),
+            private_key_download_url: format!("{base}/view_private_key/?download"),
+            managed: row.object.managed.as_deref().map(str::to_owned),
+        }
+    }
+
+    fn check(&self, _: &Row<'_>, errors: &mut Errors) {
+        if !self.key_data.is_empty() && KeyPair::from_pem(self.key_data.reveal()).is_err() {
+            errors.at(&["key_data"], "Unable to load private key (possibly encrypted?).", "invalid");
+        }
+    }
+}
+
+/// Makes a self-signed certificate (ECDSA on P-256, valid for a year) for these host names and addresses.
+pub fn self_signed(name: &str, hosts: &[&str], clock: &dyn Clock, rng: &dyn Rng) -> Result<CertificateKeyPair> {
+    let failed = |e: rcgen::Error| StoreError::Backend(format!("a certificate cannot be made: {e}"));
+    let mut params = CertificateParams::new(Vec::<String>::new()).map_err(failed)?;
+    for host in hosts {
+        params.subject_alt_names.push(match host.parse() {
+            Ok(address) => SanType::IpAddress(address),
+            Err(_) => SanType::DnsName((*host).try_into().map_err(failed)?),
+        });
+    }
+    let mut subject = DistinguishedName::new();
+    subject.push(DnType::CommonName, name);
+    params.distinguished_name = subject;
+    let now = clock.now();
+    let date = |at: chrono::DateTime<chrono::Utc>| {
+        let (year, month, day) = (chrono::Datelike::year(&at), chrono::Datelike::month(&at), chrono::Datelike::day(&at));
+        rcgen::date_time_ymd(year, u8::try_from(month).unwrap_or(1), u8::try_from(day).unwrap_or(1))
+    };
+    params.not_before = date(now - chrono::Duration::days(1));
+    params.not_after = date(now + chrono::Duration::days(366));
+    let serial: [u8; 16] = rng.bytes();
+    params.serial_number = Some(rcgen::SerialNumber::from_slice(&serial));
+    let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(failed)?;
+    let certificate = params.self_signed(&key).map_err(failed)?;
+    Ok(CertificateKeyPair {
+        name: name.to_owned(),
+        certificate_data: CertificatePem::parse(&certificate.pem()).map_err(StoreError::Backend)?,
+        key_data: Secret::new(key.serialize_pem()),
+    })
+}
