@@ -84,6 +84,11 @@ impl dyn Rng {
         uuid::Builder::from_random_bytes(self.bytes()).into_uuid()
     }
 
+    /// A random identifier of 32 hexadecimal digits.
+    pub fn hex_id(&self) -> String {
+        hex::encode(self.bytes::<16>())
+    }
+
     /// A random token of `bytes` bytes of entropy, in the URL-safe base64 alphabet without padding.
     pub fn token(&self, bytes: usize) -> String {
         use base64::Engine as _;

@@ -1,0 +1,86 @@
+//! What all handlers share.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use ak_flows::Runner;
+use ak_store::directory::password::PasswordHasher;
+use ak_store::model::Store;
+use ipnet::IpNet;
+
+use crate::metrics::Metrics;
+use crate::pages::Renderer;
+use crate::seal::Seal;
+
+/// What can be set about serving.
+#[derive(Debug, Clone)]
+pub struct HttpOptions {
+    /// Whose `X-Forwarded-*` headers are believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// The domain of the session cookie; `None`: the host itself only.
+    pub cookie_domain: Option<String>,
+}
+
+impl Default for HttpOptions {
+    /// Loopback and private networks are believed, as people's installations presume.
+    fn default() -> Self {
+        let networks = ["127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fe80::/10", "::1/128"];
+        Self { trusted_proxies: networks.iter().filter_map(|n| n.parse().ok()).collect(), cookie_domain: None }
+    }
+}
+
+/// What an application is made of.
+pub struct AppParts {
+    /// Runs flows; it brings the store and the directory.
+    pub runner: Runner,
+    /// Checks and makes passwords.
+    pub hasher: PasswordHasher,
+    /// The secret key of the installation: signs cookies and forms.
+    pub secret_key: String,
+    /// Draws pages.
+    pub renderer: Renderer,
+    /// Settings.
+    pub options: HttpOptions,
+}
+
+/// What all handlers share. A cheap handle.
+#[derive(Clone)]
+pub struct App(Arc<Inner>);
+
+pub(crate) struct Inner {
+    pub(crate) runner: Runner,
+    pub(crate) hasher: PasswordHasher,
+    pub(crate) seal: Seal,
+    pub(crate) renderer: Renderer,
+    pub(crate) options: HttpOptions,
+    pub(crate) metrics: Metrics,
+    /// An administrator with a password has been seen: the set-up page is over for good.
+    pub(crate) has_admin: AtomicBool,
+}
+
+impl std::ops::Deref for App {
+    type Target = Inner;
+
+    fn deref(&self) -> &Inner {
+        &self.0
+    }
+}
+
+impl App {
+    /// An application of these parts.
+    pub fn new(parts: AppParts) -> Self {
+        let AppParts { runner, hasher, secret_key, renderer, options } = parts;
+        let seal = Seal::new(&secret_key);
+        Self(Arc::new(Inner { runner, hasher, seal, renderer, options, metrics: Metrics::new(), has_admin: AtomicBool::new(false) }))
+    }
+
+    /// The objects and the records.
+    pub fn store(&self) -> &Arc<Store> {
+        self.runner.store()
+    }
+
+    /// Checks and makes passwords.
+    pub fn hasher(&self) -> &PasswordHasher {
+        &self.hasher
+    }
+}

@@ -1,0 +1,176 @@
+//! The ways in and out: `/`, `/if/user/`, and the short ways to flows.
+
+use ak_flows::{Brand, Designation, Flow, Input, Visit};
+use ak_policy::{Context, Request, decide};
+use ak_store::model::{Pk, Ref};
+use ak_store::records::{GroupFilter, Page, SessionFilter};
+use axum::extract::{Extension, Path, RawQuery, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use uuid::Uuid;
+
+use crate::app::App;
+use crate::client::Origin;
+use crate::error::ApiError;
+use crate::flow_pages::{parameter, see_other};
+use crate::pages::{SessionView, UserView, headers};
+use crate::view::{Look, html};
+
+/// Why a page cannot be shown; becomes a page.
+pub(crate) struct PageError(App, Origin, ApiError);
+
+impl IntoResponse for PageError {
+    fn into_response(self) -> Response {
+        let Self(app, origin, error) = self;
+        let look = Look::of(&app, &origin);
+        match error.status() {
+            StatusCode::NOT_FOUND => app.not_found_page(&look),
+            status => app.failed_page(&look, status, ""),
+        }
+    }
+}
+
+/// Makes a page of an error.
+pub(crate) fn page_error<E: Into<ApiError>>(app: &App, origin: &Origin) -> impl FnOnce(E) -> PageError {
+    let (app, origin) = (app.clone(), origin.clone());
+    move |error| PageError(app, origin, error.into())
+}
+
+/// `GET /`: to the set-up while no administrator can sign in, then to one's own page or to signing in.
+pub(crate) async fn root(State(app): State<App>, Extension(origin): Extension<Origin>, headers: HeaderMap) -> Result<Response, PageError> {
+    if !app.has_admin().await.map_err(page_error(&app, &origin))? {
+        let look = Look::of(&app, &origin);
+        return Ok(html(StatusCode::OK, headers::PAGE_CSP, app.renderer.setup_page(&look.page())));
+    }
+    let visit = app.visit(&headers, &origin).await.map_err(page_error(&app, &origin))?;
+    Ok(see_other(if visit.person.is_some() { "/if/user/" } else { "/flows/-/default/authentication/?next=%2F" }))
+}
+
+impl App {
+    /// Whether some administrator can sign in. Once one could, the answer stays.
+    pub async fn has_admin(&self) -> ak_store::Result<bool> {
+        use std::sync::atomic::Ordering::Relaxed;
+        if self.has_admin.load(Relaxed) {
+            return Ok(true);
+        }
+        let mut repo = self.store().read().await?;
+        let filter = GroupFilter { is_superuser: Some(true), ..GroupFilter::default() };
+        for group in repo.groups().list(&filter, Page::first(100)).await? {
+            let members = repo.groups().members(group.pk, Page::first(1000)).await?;
+            if members.iter().any(|m| m.is_active && m.password.as_deref().is_some_and(ak_store::directory::password::is_hash)) {
+                self.has_admin.store(true, Relaxed);
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}
+
+/// `GET /if/user/`: the page of who has signed in.
+pub(crate) async fn user(State(app): State<App>, Extension(origin): Extension<Origin>, headers: HeaderMap) -> Result<Response, PageError> {
+    let visit = app.visit(&headers, &origin).await.map_err(page_error(&app, &origin))?;
+    let Some(person) = &visit.person else { return Ok(see_other("/flows/-/default/authentication/?next=%2Fif%2Fuser%2F")) };
+    let sessions = sessions(&app, &visit, person.user.pk).await.map_err(page_error(&app, &origin))?;
+    let user = UserView {
+        name: person.user.name.clone(),
+        username: person.user.username.clone(),
+        email: person.user.email.clone(),
+        initials: ak_flows::avatar::letters(if person.user.name.is_empty() { &person.user.username } else { &person.user.name }),
+        avatar_url: None,
+        groups: person.groups.iter().map(|g| g.name.clone()).collect(),
+        sessions,
+    };
+    let look = Look::of(&app, &origin);
+    let page = app.renderer.user_page(&look.page(), &user, "/flows/-/default/invalidation/");
+    Ok(html(StatusCode::OK, headers::PAGE_CSP, page))
+}
+
+async fn sessions(app: &App, visit: &Visit, user: i64) -> ak_store::Result<Vec<SessionView>> {
+    let filter = SessionFilter { user: Some(user), valid_at: Some(app.store().clock().now()) };
+    let sessions = app.store().read().await?.sessions().list(&filter, Page::first(20)).await?;
+    let own = visit.session.as_ref().map(|s| s.id);
+    let view = |session: ak_store::records::Session| SessionView {
+        device: session.last_user_agent,
+        address: session.last_ip.map(|ip| ip.to_string()).unwrap_or_default(),
+        last_used: session.last_used.format("%Y-%m-%d %H:%M UTC").to_string(),
+        current: own == Some(session.id),
+    };
+    Ok(sessions.into_iter().map(view).collect())
+}
+
+/// `GET /flows/-/default/<designation>/`: to the brand's flow, else to the first by slug whose policies let the person through.
+pub(crate) async fn default_flow(
+    State(app): State<App>,
+    Extension(origin): Extension<Origin>,
+    Path(designation): Path<String>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Result<Response, PageError> {
+    let visit = app.visit(&headers, &origin).await.map_err(page_error(&app, &origin))?;
+    let found = Designation::parse(&designation).and_then(|d| app.default_flow(&visit, &origin, d));
+    let Some(slug) = found else {
+        return Ok(app.not_found_page(&Look::of(&app, &origin)));
+    };
+    let query = query.filter(|q| !q.is_empty()).map(|q| format!("?{q}")).unwrap_or_default();
+    Ok(see_other(&format!("/if/flow/{slug}/{query}")))
+}
+
+impl App {
+    fn default_flow(&self, visit: &Visit, origin: &Origin, designation: Designation) -> Option<String> {
+        let snapshot = self.store().snapshot();
+        let brand = Brand::of_host(&snapshot, origin.host_name());
+        if let Some(flow) = brand.and_then(|(_, b)| b.flow(designation)).and_then(|to| snapshot.get(to)) {
+            return Some(flow.slug.clone());
+        }
+        let context = Context::default();
+        let request = Request {
+            snapshot: &snapshot,
+            person: visit.person.as_ref(),
+            context: &context,
+            client_ip: origin.ip,
+            now: self.store().clock().now(),
+        };
+        let flows = snapshot.all::<Flow>().filter(|(_, flow)| flow.designation == designation);
+        let open = flows.filter(|(at, _): &(Ref<Flow>, &Flow)| decide(at.pk(), &request).passing);
+        open.map(|(_, flow)| flow.slug.as_str()).min().map(str::to_owned)
+    }
+}
+
+/// `GET /flows/-/cancel/`: the flow under way is given up; on to `next`, if it is on this server, else to the start.
+pub(crate) async fn cancel(
+    State(app): State<App>,
+    Extension(origin): Extension<Origin>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Result<Response, PageError> {
+    let visit = app.visit(&headers, &origin).await.map_err(page_error(&app, &origin))?;
+    if let Some(session) = visit.session.filter(|s| s.plan.is_some() && !origin.is_cross_site(&headers)) {
+        app.runner.cancel(&session).await.map_err(page_error(&app, &origin))?;
+    }
+    let next = parameter(&query.unwrap_or_default(), "next").and_then(|n| ak_flows::next::relative(&n));
+    Ok(see_other(next.as_deref().unwrap_or("/")))
+}
+
+/// `GET /flows/-/configure/<stage>/`: to the flow in which who has signed in sets up a stage for herself.
+pub(crate) async fn configure(
+    State(app): State<App>,
+    Extension(origin): Extension<Origin>,
+    Path(stage): Path<Uuid>,
+    headers: HeaderMap,
+) -> Result<Response, PageError> {
+    let visit = app.visit(&headers, &origin).await.map_err(page_error(&app, &origin))?;
+    let Some(person) = &visit.person else {
+        return Ok(see_other(&format!("/flows/-/default/authentication/?next=%2Fflows%2F-%2Fconfigure%2F{stage}%2F")));
+    };
+    let snapshot = app.store().snapshot();
+    let stage = snapshot.get(Ref::<ak_flows::stages::PasswordStage>::new(Pk::of_uuid(stage)));
+    let Some(flow) = stage.and_then(|s| s.configure_flow).and_then(|to| snapshot.get(to)) else {
+        return Ok(app.not_found_page(&Look::of(&app, &origin)));
+    };
+    let context = Context { pending_user: Some(person.user.pk), ..Context::default() };
+    let outcome = app.runner.run_with(&visit, &flow.slug, Input::default(), context).await;
+    let outcome = outcome.map_err(page_error(&app, &origin))?;
+    let mut response = see_other(&format!("/if/flow/{}/", flow.slug));
+    app.set_cookie(&mut response, &origin, &outcome.cookie).map_err(page_error(&app, &origin))?;
+    Ok(response)
+}
