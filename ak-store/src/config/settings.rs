@@ -1,0 +1,191 @@
+//! The settings that there are. Their documentation, names and defaults make the reference ([`Settings::reference`]) and drive the
+//! loader: a new setting is one field here.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use ipnet::IpNet;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::secret_key::load_or_create_secret_key;
+use super::{ConfigError, Secret, definitions, values};
+use crate::clock::Rng;
+
+// Documentation of the fields is shown to people: full sentences, without links into the code.
+// `x-key` names a setting whose name is not its path; `x-secret` marks what is never shown; `x-literal` what `file://` may not fill.
+
+/// What the installation says about this process before it starts.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Settings {
+    /// The key that protects secrets in the database: at least 50 characters, the same on every node. Where it is not given, one is
+    /// made at the first start and kept in the file `secret_key` beside the database.
+    #[serde(deserialize_with = "values::secret_key")]
+    #[schemars(extend("x-secret" = true))]
+    pub secret_key: Option<Secret>,
+    /// How much is logged: `trace`, `debug`, `info`, `warning` (or `warn`) or `error`.
+    #[serde(deserialize_with = "values::log_level")]
+    pub log_level: LogLevel,
+    /// How log lines look: `text` or `json`.
+    #[serde(deserialize_with = "values::log_format")]
+    pub log_format: LogFormat,
+    /// The address people use for this installation, as `https://id.example.org`: links in e-mails begin with it.
+    #[serde(deserialize_with = "values::base_url")]
+    pub base_url: Option<String>,
+    /// The domain of the session cookie, as `example.org`, where several host names below it share sessions. Without it the cookie
+    /// belongs to the exact host.
+    #[serde(deserialize_with = "values::domain")]
+    pub cookie_domain: Option<String>,
+    /// The embedded database.
+    pub sqlite: Sqlite,
+    /// Where the server listens.
+    pub listen: Listen,
+    /// What the first administrator is made of, at the first start.
+    pub bootstrap: Bootstrap,
+}
+
+/// The embedded database.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Sqlite {
+    /// The database file. Its folder, made where it is missing, holds the other files that the server writes.
+    #[serde(deserialize_with = "values::path")]
+    pub path: PathBuf,
+}
+
+/// Where the server listens.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Listen {
+    /// Address for HTTP: `127.0.0.1:9000`, `[::]:9000` (IPv6), `:9000` or `9000` (every IPv4 address).
+    #[serde(deserialize_with = "values::address")]
+    pub http: SocketAddr,
+    /// Address for HTTPS, in the same forms; empty or `none` for no HTTPS.
+    #[serde(deserialize_with = "values::optional_address")]
+    pub https: Option<SocketAddr>,
+    /// Address for metrics, in the same forms; empty or `none` for no metrics.
+    #[serde(deserialize_with = "values::optional_address")]
+    pub metrics: Option<SocketAddr>,
+    /// Networks of the reverse proxies whose `X-Forwarded-*` headers are believed, separated by commas or as a YAML list; empty
+    /// for none.
+    #[serde(deserialize_with = "values::networks")]
+    #[schemars(with = "Vec<String>")]
+    pub trusted_proxy_cidrs: Vec<IpNet>,
+}
+
+/// What the first administrator is made of, at the first start. Later starts ignore it.
+#[derive(Debug, Clone, PartialEq, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Bootstrap {
+    /// Password of `akadmin` at the first start.
+    #[serde(deserialize_with = "values::secret")]
+    #[schemars(extend("x-key" = "bootstrap_password", "x-secret" = true, "x-literal" = true))]
+    pub password: Option<Secret>,
+    /// Hash of the password of `akadmin` at the first start, instead of the password: any form that accounts can be imported with.
+    #[serde(deserialize_with = "values::password_hash")]
+    #[schemars(extend("x-key" = "bootstrap_password_hash", "x-secret" = true, "x-literal" = true))]
+    pub password_hash: Option<Secret>,
+    /// Key of an API token of `akadmin` that is made at the first start.
+    #[serde(deserialize_with = "values::secret")]
+    #[schemars(extend("x-key" = "bootstrap_token", "x-secret" = true, "x-literal" = true))]
+    pub token: Option<Secret>,
+    /// E-mail address of `akadmin` at the first start.
+    #[serde(deserialize_with = "values::email")]
+    #[schemars(extend("x-key" = "bootstrap_email", "x-literal" = true))]
+    pub email: Option<String>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            secret_key: None,
+            log_level: LogLevel::Info,
+            log_format: LogFormat::Text,
+            base_url: None,
+            cookie_domain: None,
+            sqlite: Sqlite::default(),
+            listen: Listen::default(),
+            bootstrap: Bootstrap::default(),
+        }
+    }
+}
+
+impl Default for Sqlite {
+    fn default() -> Self {
+        Self { path: PathBuf::from("./data/ak.sqlite") }
+    }
+}
+
+impl Default for Listen {
+    fn default() -> Self {
+        let every = |port| SocketAddr::from((Ipv4Addr::UNSPECIFIED, port));
+        let private = ["127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fe80::/10", "::1/128"];
+        Self {
+            http: every(9000),
+            https: Some(every(9443)),
+            metrics: Some(every(9300)),
+            trusted_proxy_cidrs: private.iter().filter_map(|network| network.parse().ok()).collect(),
+        }
+    }
+}
+
+impl Settings {
+    /// The folder for what the server writes: the one that holds the database file.
+    pub fn data_dir(&self) -> &Path {
+        self.sqlite.path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."))
+    }
+
+    /// The secret key that was given, or else the one kept in [`Settings::data_dir`], made at the first call
+    /// ([`load_or_create_secret_key`]).
+    pub fn effective_secret_key(&self, rng: &dyn Rng) -> Result<Secret, ConfigError> {
+        match &self.secret_key {
+            Some(key) => Ok(key.clone()),
+            None => load_or_create_secret_key(self.data_dir(), rng),
+        }
+    }
+
+    /// All settings as a Markdown table: name in the environment, default, meaning.
+    pub fn reference() -> String {
+        definitions::reference()
+    }
+}
+
+/// How much is logged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum LogLevel {
+    /// Everything.
+    Trace,
+    /// What helps in finding a fault.
+    Debug,
+    /// What happens.
+    Info,
+    /// What may be a fault.
+    Warning,
+    /// Faults.
+    Error,
+}
+
+impl LogLevel {
+    /// The level's name in filters of `tracing`.
+    pub const fn as_filter(self) -> &'static str {
+        match self {
+            Self::Trace => "trace",
+            Self::Debug => "debug",
+            Self::Info => "info",
+            Self::Warning => "warn",
+            Self::Error => "error",
+        }
+    }
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
