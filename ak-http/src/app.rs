@@ -71,7 +71,15 @@ impl App {
     pub fn new(parts: AppParts) -> Self {
         let AppParts { runner, hasher, secret_key, renderer, options } = parts;
         let seal = Seal::new(&secret_key);
-        Self(Arc::new(Inner { runner, hasher, seal, renderer, options, metrics: Metrics::new(), has_admin: AtomicBool::new(false) }))
+        Self(Arc::new(Inner {
+            runner,
+            hasher,
+            seal,
+            renderer,
+            options,
+            metrics: Metrics::new(),
+            has_admin: AtomicBool::new(false),
+        }))
     }
 
     /// The objects and the records.

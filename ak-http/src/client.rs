@@ -103,7 +103,10 @@ fn origin(headers: &HeaderMap, uri: &Uri, peer: Option<IpAddr>, over_tls: bool, 
     let user_agent = text(header::USER_AGENT.as_str()).unwrap_or_default().chars().take(255).collect();
     Origin {
         ip: chain.and_then(|chain| client(chain, &is_trusted)).or(peer),
-        is_local: peer.is_some_and(|ip| ip.is_loopback()) && chain.is_none() && text("forwarded").is_none() && text("x-real-ip").is_none(),
+        is_local: peer.is_some_and(|ip| ip.is_loopback())
+            && chain.is_none()
+            && text("forwarded").is_none()
+            && text("x-real-ip").is_none(),
         scheme,
         host: asked.unwrap_or("localhost").to_ascii_lowercase(),
         user_agent,
@@ -127,7 +130,10 @@ fn client(chain: &str, is_trusted: &dyn Fn(IpAddr) -> bool) -> Option<IpAddr> {
 
 /// An address, also with a port behind it.
 fn address(text: &str) -> Option<IpAddr> {
-    text.parse().ok().or_else(|| text.parse::<SocketAddr>().ok().map(|a| a.ip())).or_else(|| text.trim_matches(['[', ']']).parse().ok())
+    text.parse()
+        .ok()
+        .or_else(|| text.parse::<SocketAddr>().ok().map(|a| a.ip()))
+        .or_else(|| text.trim_matches(['[', ']']).parse().ok())
 }
 
 /// An IPv4 address that came over an IPv6 socket is an IPv4 address.
@@ -147,9 +153,8 @@ fn is_host(host: &str) -> bool {
             None => (Some(host), ""),
         },
     };
-    let name_fits = name.is_none_or(|n| {
-        !n.is_empty() && n.len() <= 253 && n.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b))
-    });
+    let name_fits = name
+        .is_none_or(|n| !n.is_empty() && n.len() <= 253 && n.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b)));
     let port_fits = port.is_empty() || port.strip_prefix(':').is_some_and(|p| p.parse::<u16>().is_ok());
     name_fits && port_fits
 }
@@ -169,11 +174,22 @@ mod tests {
 
     #[test]
     fn forwarded_headers_count_only_from_trusted_peers() {
-        let forged = [("host", "real.example"), ("x-forwarded-for", "1.2.3.4"), ("x-forwarded-host", "evil.example"), ("x-forwarded-proto", "https")];
+        let forged = [
+            ("host", "real.example"),
+            ("x-forwarded-for", "1.2.3.4"),
+            ("x-forwarded-host", "evil.example"),
+            ("x-forwarded-proto", "https"),
+        ];
         let direct = from("203.0.113.9", &forged);
-        assert_eq!((direct.ip, direct.host.as_str(), direct.scheme), (Some("203.0.113.9".parse().unwrap()), "real.example", "http"));
+        assert_eq!(
+            (direct.ip, direct.host.as_str(), direct.scheme),
+            (Some("203.0.113.9".parse().unwrap()), "real.example", "http")
+        );
         let proxied = from("::ffff:10.0.0.2", &forged);
-        assert_eq!((proxied.ip, proxied.host.as_str(), proxied.scheme), (Some("1.2.3.4".parse().unwrap()), "evil.example", "https"));
+        assert_eq!(
+            (proxied.ip, proxied.host.as_str(), proxied.scheme),
+            (Some("1.2.3.4".parse().unwrap()), "evil.example", "https")
+        );
     }
 
     #[test]

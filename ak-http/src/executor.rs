@@ -126,4 +126,3 @@ fn flow_error(origin: &Origin, visit: &Visit, why: &str) -> Response {
     }
     json(challenge.value(&Value::Null))
 }
-

@@ -81,7 +81,12 @@ impl Place<'_> {
         }
     }
 
-    async fn try_run(&self, headers: &HeaderMap, answer: Option<(Answer, i64)>, csrf: Option<&str>) -> Result<Response, RunError> {
+    async fn try_run(
+        &self,
+        headers: &HeaderMap,
+        answer: Option<(Answer, i64)>,
+        csrf: Option<&str>,
+    ) -> Result<Response, RunError> {
         let visit = self.app.visit(headers, self.origin).await?;
         let (answer, turn) = answer.map_or((None, None), |(answer, turn)| (Some(answer), Some(turn)));
         if let (Some(csrf), Some(turn)) = (csrf, turn) {
@@ -110,7 +115,9 @@ impl Place<'_> {
         }
         let look = Look::of(self.app, self.origin);
         let snapshot = self.app.store().snapshot();
-        let info = snapshot.by::<Flow>("slug", self.slug).map(|(_, flow)| self.app.runner.flow_info(&snapshot, flow, self.origin.host_name()));
+        let info = snapshot
+            .by::<Flow>("slug", self.slug)
+            .map(|(_, flow)| self.app.runner.flow_info(&snapshot, flow, self.origin.host_name()));
         let csrf = self.app.seal.token(&["flow", self.slug, &outcome.turn.to_string()], outcome.session.as_ref());
         let cancel = self.cancel_url();
         let action = self.address(None);
@@ -148,7 +155,13 @@ impl Place<'_> {
 
     fn bad_request(&self) -> Response {
         let message = "The form could not be read. Please go back and try again.";
-        let error = crate::pages::ErrorView { status: 400, heading: "Bad request", message, retry_url: &self.address(None), home_url: "/" };
+        let error = crate::pages::ErrorView {
+            status: 400,
+            heading: "Bad request",
+            message,
+            retry_url: &self.address(None),
+            home_url: "/",
+        };
         self.app.error_page(&Look::of(self.app, self.origin), &error)
     }
 
@@ -183,5 +196,6 @@ pub(crate) fn parameter(query: &str, name: &str) -> Option<String> {
 /// A redirect that makes a GET of whatever it was (RFC 9110, section 15.4.4).
 pub(crate) fn see_other(to: &str) -> Response {
     let Ok(location) = HeaderValue::from_str(to) else { return ApiError::Internal.into_response() };
-    (StatusCode::SEE_OTHER, [(header::LOCATION, location), (header::CACHE_CONTROL, HeaderValue::from_static("no-store"))]).into_response()
+    (StatusCode::SEE_OTHER, [(header::LOCATION, location), (header::CACHE_CONTROL, HeaderValue::from_static("no-store"))])
+        .into_response()
 }

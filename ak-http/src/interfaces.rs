@@ -37,7 +37,11 @@ pub(crate) fn page_error<E: Into<ApiError>>(app: &App, origin: &Origin) -> impl 
 }
 
 /// `GET /`: to the set-up while no administrator can sign in, then to one's own page or to signing in.
-pub(crate) async fn root(State(app): State<App>, Extension(origin): Extension<Origin>, headers: HeaderMap) -> Result<Response, PageError> {
+pub(crate) async fn root(
+    State(app): State<App>,
+    Extension(origin): Extension<Origin>,
+    headers: HeaderMap,
+) -> Result<Response, PageError> {
     if !app.has_admin().await.map_err(page_error(&app, &origin))? {
         let look = Look::of(&app, &origin);
         return Ok(html(StatusCode::OK, headers::PAGE_CSP, app.renderer.setup_page(&look.page())));
@@ -67,7 +71,11 @@ impl App {
 }
 
 /// `GET /if/user/`: the page of who has signed in.
-pub(crate) async fn user(State(app): State<App>, Extension(origin): Extension<Origin>, headers: HeaderMap) -> Result<Response, PageError> {
+pub(crate) async fn user(
+    State(app): State<App>,
+    Extension(origin): Extension<Origin>,
+    headers: HeaderMap,
+) -> Result<Response, PageError> {
     let visit = app.visit(&headers, &origin).await.map_err(page_error(&app, &origin))?;
     let Some(person) = &visit.person else { return Ok(see_other("/flows/-/default/authentication/?next=%2Fif%2Fuser%2F")) };
     let sessions = sessions(&app, &visit, person.user.pk).await.map_err(page_error(&app, &origin))?;

@@ -1,1 +1,98 @@
-//! Room.
+//! Over the wire: flow pages, API v3, and the layers that tell who comes.
+//!
+//! [`App`] is what handlers share; [`App::router`] is everything it serves, ready to be mounted in another axum program; [`server`]
+//! runs it on sockets of its own. Handlers are short: they take what came in, call a lower room, and map the answer.
+//!
+//! - `flow_pages` and `executor`: the same flows for people and for programs
+//! - `api`: API v3; collections come from the registry of kinds
+//! - `client`, `session`, `auth`: where a request comes from, and who is behind it
+//! - [`pages`]: HTML, CSS and the few scripts
+//! - `error`: the one map from errors to statuses
+//!
+//! # Linking it in
+//! `examples/embed.rs` mounts the router in another program, guards a route of that program, and adds a stage of its own.
+
+mod api;
+mod app;
+mod assets;
+mod auth;
+mod client;
+mod error;
+mod executor;
+mod flow_pages;
+mod health;
+mod interfaces;
+mod metrics;
+pub mod pages;
+mod recovery;
+mod seal;
+pub mod server;
+mod session;
+mod tls;
+mod view;
+
+pub use app::{App, AppParts, HttpOptions};
+pub use auth::{Caller, Guard, SignedIn, guard};
+pub use client::{Origin, OverTls};
+pub use error::ApiError;
+pub use executor::parse_answer;
+pub use session::{COOKIE, CSRF_COOKIE};
+
+use ak_store::model::Registry;
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, Extension, State};
+use axum::middleware::from_fn_with_state;
+use axum::response::Response;
+use axum::routing::get;
+use tower_http::catch_panic::CatchPanicLayer;
+
+/// The longest body that is read, in bytes.
+pub const MAX_BODY: usize = 1024 * 1024;
+
+/// Every kind of the product.
+#[must_use]
+pub fn kinds(registry: Registry) -> Registry {
+    ak_providers::kinds(ak_flows::kinds(ak_policy::kinds(registry)))
+}
+
+impl App {
+    /// Everything that the product serves.
+    pub fn router(&self) -> Router {
+        let router = Router::new()
+            .route("/", get(interfaces::root))
+            .route("/if/user/", get(interfaces::user))
+            .route("/if/flow/{slug}/", get(flow_pages::show).post(flow_pages::answer))
+            .route("/flows/-/default/{designation}/", get(interfaces::default_flow))
+            .route("/flows/-/cancel/", get(interfaces::cancel))
+            .route("/flows/-/configure/{stage}/", get(interfaces::configure))
+            .route("/recovery/use-token/", get(recovery::show).post(recovery::spend))
+            .route("/recovery/use-token/{key}/", get(recovery::show).post(recovery::spend))
+            .route("/api/v3/flows/executor/{slug}/", get(executor::show).post(executor::answer))
+            .nest("/api/v3", api::router())
+            .route("/static/{*path}", get(assets::file))
+            .route("/-/brand/{file}", get(assets::brand))
+            .route("/-/brand/{id}/custom.css", get(assets::custom))
+            .route("/-/health/live/", get(health::live))
+            .route("/-/health/ready/", get(health::ready))
+            .route("/metrics", get(health::metrics))
+            .fallback(not_found)
+            .with_state(self.clone());
+        self.layer(router)
+    }
+
+    /// The layers that every route needs: the origin of the request, its id, a limit on bodies, and a page instead of a panic.
+    /// A program that links ak in puts its own guarded routes through here.
+    pub fn layer(&self, router: Router) -> Router {
+        router
+            .layer(DefaultBodyLimit::max(MAX_BODY))
+            .layer(CatchPanicLayer::custom(|_: Box<dyn std::any::Any + Send>| {
+                tracing::error!("a handler panicked");
+                axum::response::IntoResponse::into_response(ApiError::Internal)
+            }))
+            .layer(from_fn_with_state(self.clone(), client::identify))
+    }
+}
+
+async fn not_found(State(app): State<App>, Extension(origin): Extension<Origin>) -> Response {
+    app.not_found_page(&view::Look::of(&app, &origin))
+}

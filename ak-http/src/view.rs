@@ -113,7 +113,10 @@ impl App {
     pub(crate) fn failed_page(&self, look: &Look, status: StatusCode, retry_url: &str) -> Response {
         let (heading, message) = match status {
             StatusCode::SERVICE_UNAVAILABLE => ("Just a moment", "The server is busy. Please try again shortly."),
-            _ => ("Something went wrong", "The page could not be shown. The reference below leads your administrator to the reason."),
+            _ => (
+                "Something went wrong",
+                "The page could not be shown. The reference below leads your administrator to the reason.",
+            ),
         };
         let error = ErrorView { status: status.as_u16(), heading, message, retry_url, home_url: "/" };
         let mut response = self.error_page(look, &error);

@@ -1,0 +1,73 @@
+//! Changing objects by the API: the change and the event that tells of it are one.
+
+use ak_store::model::{Change, KindInfo, Pk};
+use ak_store::records::{Durability, Event};
+use chrono::Duration;
+use serde_json::{Map, Value, json};
+
+use super::collection::name;
+use crate::app::App;
+use crate::auth::Caller;
+use crate::error::ApiError;
+
+/// Creates or changes an object. A change that changes nothing is no write and no event.
+pub(super) async fn put(
+    app: &App,
+    caller: &Caller,
+    kind: &KindInfo,
+    at: Option<Pk>,
+    input: &Value,
+    change: Change,
+) -> Result<Pk, ApiError> {
+    let mut unit = app.store().begin(Durability::Full).await?;
+    let (pk, what) = unit.write(|draft| {
+        let pk = draft.put(kind.meta.model, at, input, change)?;
+        let what = draft.snapshot().object(pk).map(|o| name(o, kind)).unwrap_or_default();
+        Ok((pk, (!draft.is_clean()).then_some(what)))
+    })?;
+    let Some(what) = what else { return Ok(pk) };
+    let action = if change == Change::Create { "model_created" } else { "model_updated" };
+    let event = event(app, caller, action, kind, pk, &what);
+    unit.records().events().add(&event).await?;
+    unit.save().await?;
+    Ok(pk)
+}
+
+/// Deletes an object, and what cannot be without it.
+pub(super) async fn delete(app: &App, caller: &Caller, pk: Pk) -> Result<(), ApiError> {
+    let snapshot = app.store().snapshot();
+    let object = snapshot.object(pk).ok_or_else(|| ApiError::NotFound("Not found.".into()))?;
+    let kind = snapshot.kind_of(object).ok_or(ApiError::Internal)?;
+    let mut unit = app.store().begin(Durability::Full).await?;
+    if !unit.write(|draft| draft.delete(pk))? {
+        return Err(ApiError::NotFound("Not found.".into()));
+    }
+    let event = event(app, caller, "model_deleted", kind, pk, &name(object, kind));
+    unit.records().events().add(&event).await?;
+    unit.save().await?;
+    Ok(())
+}
+
+fn event(app: &App, caller: &Caller, action: &str, kind: &KindInfo, pk: Pk, what: &str) -> Event {
+    let now = app.store().clock().now();
+    let user = &caller.person.user;
+    let model = json!({ "app": kind.meta.app(), "model_name": kind.meta.model_name(), "pk": pk.value(), "name": what });
+    Event {
+        pk: app.store().rng().uuid(),
+        action: action.to_owned(),
+        app: "ak.http".to_owned(),
+        user: map(json!({ "pk": user.pk, "username": user.username, "email": user.email })),
+        user_pk: Some(user.pk),
+        context: map(json!({ "model": model })),
+        client_ip: None,
+        created: now,
+        expires: now + Duration::days(365),
+    }
+}
+
+fn map(value: Value) -> Map<String, Value> {
+    match value {
+        Value::Object(map) => map,
+        _ => Map::new(),
+    }
+}

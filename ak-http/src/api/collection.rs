@@ -1,0 +1,197 @@
+//! The collections of all kinds: list, create, read, replace, patch, delete, used by, types. One code for every kind.
+
+use std::sync::Arc;
+
+use ak_store::model::{Address, BadQuery, Change, Key, KindInfo, ListQuery, Object, OnDelete, Pk, Shape};
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::{OriginalUri, Path, RawQuery, State};
+use axum::http::{HeaderMap, Method, StatusCode};
+use axum::response::{IntoResponse, Redirect, Response};
+use serde_json::{Value, json};
+
+use super::change::{delete, put};
+use super::route::{Route, Set};
+use crate::app::App;
+use crate::auth::Caller;
+use crate::error::ApiError;
+use crate::executor::is_json;
+
+/// Everything below `/api/v3/` that is a collection of kinds. Superusers only.
+pub(crate) async fn serve(
+    State(app): State<App>,
+    caller: Caller,
+    Path(path): Path<String>,
+    OriginalUri(uri): OriginalUri,
+    RawQuery(query): RawQuery,
+    method: Method,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, ApiError> {
+    let caller = caller.superuser()?;
+    let registry = app.store().snapshot().registry().clone();
+    let route = Route::of(&registry, &path).ok_or_else(|| ApiError::NotFound("Not found.".into()))?;
+    if !path.ends_with('/') {
+        return slash(&method, uri.path(), query.as_deref());
+    }
+    let query = query.unwrap_or_default();
+    let method = if method == Method::HEAD { Method::GET } else { method };
+    match (&method, route.key.as_deref(), route.action.as_deref(), &route.set) {
+        (&Method::GET, None, None, _) => list(&app, &route, &query).await,
+        (&Method::POST, None, None, Set::Kind(kind)) => {
+            let pk = put(&app, &caller, kind, None, &input(&headers, &body)?, Change::Create).await?;
+            Ok((StatusCode::CREATED, Json(one(&app, pk).await?)).into_response())
+        }
+        (&Method::GET, Some("types"), None, Set::Family(..)) => Ok(Json(types(&route)).into_response()),
+        (&Method::GET, Some(_), None, _) => Ok(Json(shown(&app, &route).await?).into_response()),
+        (&Method::PUT | &Method::PATCH, Some(_), None, Set::Kind(kind)) => {
+            let change = if method == Method::PUT { Change::Replace } else { Change::Patch };
+            let pk = found(&app, &route)?;
+            let pk = put(&app, &caller, kind, Some(pk), &input(&headers, &body)?, change).await?;
+            Ok(Json(one(&app, pk).await?).into_response())
+        }
+        (&Method::DELETE, Some(_), None, _) => {
+            let pk = found(&app, &route)?;
+            delete(&app, &caller, pk).await?;
+            Ok(StatusCode::NO_CONTENT.into_response())
+        }
+        (&Method::GET, Some(_), Some("used_by"), _) => Ok(Json(used_by(&app, found(&app, &route)?)).into_response()),
+        (_, _, Some(action), _) if action != "used_by" => Err(ApiError::NotFound("Not found.".into())),
+        _ => Err(ApiError::Method(method.to_string())),
+    }
+}
+
+/// A path without its last slash: readers are led to the right one; for a change that would lose the body, so it is refused.
+fn slash(method: &Method, path: &str, query: Option<&str>) -> Result<Response, ApiError> {
+    if !matches!(*method, Method::GET | Method::HEAD) {
+        return Err(ApiError::NotFound("The path of the API ends with a slash.".into()));
+    }
+    let query = query.map(|q| format!("?{q}")).unwrap_or_default();
+    Ok(Redirect::permanent(&format!("{path}/{query}")).into_response())
+}
+
+fn input(headers: &HeaderMap, body: &[u8]) -> Result<Value, ApiError> {
+    if !is_json(headers) {
+        return Err(ApiError::MediaType);
+    }
+    serde_json::from_slice(body).map_err(|e| ApiError::Parse(e.to_string()))
+}
+
+fn found(app: &App, route: &Route<'_>) -> Result<Pk, ApiError> {
+    route.find(&app.store().snapshot()).ok_or_else(|| ApiError::NotFound(route.missing()))
+}
+
+/// One object, whole.
+async fn one(app: &App, pk: Pk) -> Result<Value, ApiError> {
+    let snapshot = app.store().snapshot();
+    let object = snapshot.object(pk).cloned().ok_or(ApiError::NotFound("Not found.".into()))?;
+    let people = app.store().people([&object]).await?;
+    Ok(Value::Object(snapshot.render(&object, &people)))
+}
+
+/// One object as its collection shows it: in a family, with the fields that all share.
+async fn shown(app: &App, route: &Route<'_>) -> Result<Value, ApiError> {
+    let mut value = one(app, found(app, route)?).await?;
+    if let (Set::Family(family, _), Value::Object(map)) = (&route.set, &mut value) {
+        map.retain(|name, _| family.fields.contains(&name.as_str()));
+    }
+    Ok(value)
+}
+
+async fn list(app: &App, route: &Route<'_>, query: &str) -> Result<Response, ApiError> {
+    let pairs: Vec<(String, String)> =
+        serde_urlencoded::from_str(query).map_err(|_| ApiError::Parse("the query cannot be read".into()))?;
+    let bad = |bad: BadQuery| match bad {
+        BadQuery::Page => ApiError::NotFound("Invalid page.".into()),
+        BadQuery::Filter(errors) => ApiError::Invalid(errors),
+    };
+    let query = ListQuery::parse(pairs).map_err(bad)?;
+    let snapshot = app.store().snapshot();
+    let found = snapshot.list(&route.kinds(), &query).map_err(bad)?;
+    let people = app.store().people(&found.objects).await?;
+    let render = |object: &Arc<Object>| {
+        let mut map = snapshot.render(object, &people);
+        if let Set::Family(family, _) = &route.set {
+            map.retain(|name, _| family.fields.contains(&name.as_str()));
+        }
+        Value::Object(map)
+    };
+    let results: Vec<Value> = found.objects.iter().map(render).collect();
+    let body = json!({ "pagination": pagination(&query, found.count), "results": results, "autocomplete": {} });
+    Ok(Json(body).into_response())
+}
+
+fn pagination(query: &ListQuery, count: u64) -> Value {
+    let pages = count.div_ceil(query.page_size).max(1);
+    let start = (query.page - 1) * query.page_size;
+    json!({
+        "next": if query.page < pages { query.page + 1 } else { 0 },
+        "previous": query.page - 1,
+        "count": count,
+        "current": query.page,
+        "total_pages": pages,
+        "start_index": if count == 0 { 0 } else { start + 1 },
+        "end_index": (start + query.page_size).min(count),
+    })
+}
+
+/// The kinds of a family that can be created.
+fn types(route: &Route<'_>) -> Value {
+    let kinds = route.kinds();
+    let entry = |kind: &&KindInfo| {
+        let meta = &kind.meta;
+        json!({
+            "name": meta.name, "description": meta.description, "component": meta.component, "model_name": meta.model,
+            "requires_enterprise": false, "deprecated": false,
+        })
+    };
+    kinds.iter().map(entry).collect()
+}
+
+/// What refers to an object, and what happens to it when the object is deleted.
+fn used_by(app: &App, pk: Pk) -> Value {
+    let snapshot = app.store().snapshot();
+    let target = Key::Object(pk);
+    let rows = snapshot.referrers(target).filter_map(|object| {
+        let info = snapshot.kind_of(object)?;
+        let edge = object.edges.iter().find(|e| e.to == target)?;
+        let action = on_delete(info, &edge.field);
+        Some(json!({
+            "app": info.meta.app(), "model_name": info.meta.model_name(), "pk": address(object, info),
+            "name": name(object, info), "action": action.as_str(),
+        }))
+    });
+    rows.collect()
+}
+
+fn on_delete(info: &KindInfo, path: &str) -> OnDelete {
+    let first = path.split('.').next().unwrap_or(path);
+    let Some(field) = info.field(first) else { return OnDelete::Cascade };
+    let entry = match &field.shape {
+        Shape::List(entry) => entry.reference.as_ref(),
+        _ => None,
+    };
+    field.reference.as_ref().or(entry).map_or(OnDelete::Cascade, |reference| reference.on_delete)
+}
+
+/// The key by which clients address an object.
+fn address(object: &Object, info: &KindInfo) -> String {
+    match info.meta.address {
+        Address::Pk => object.pk.to_string(),
+        Address::Field(field) => {
+            let document = object.body().map(|b| b.document()).unwrap_or_default();
+            document.get(field).and_then(Value::as_str).map_or_else(|| object.pk.to_string(), str::to_owned)
+        }
+    }
+}
+
+/// What people call an object.
+pub(super) fn name(object: &Object, info: &KindInfo) -> String {
+    let document = object.body().map(|b| b.document()).unwrap_or_default();
+    let label = document.get(info.meta.label);
+    match label {
+        Some(Value::String(name)) => name.clone(),
+        Some(other) => format!("{} #{other}", info.meta.name),
+        None => format!("{} {}", info.meta.name, object.pk),
+    }
+}

@@ -1,0 +1,26 @@
+//! API v3, at the paths and in the shapes of the contract.
+//!
+//! # How to add an endpoint
+//! A kind's collection comes with its registration. Anything else is a handler in a file here, named after what it does, and a
+//! line in [`router`]. Who may call it is decided in its first line: [`crate::auth::Caller`], or a comment on why anybody may.
+
+mod brand;
+mod change;
+mod collection;
+mod config;
+mod route;
+mod users_me;
+
+use axum::Router;
+use axum::routing::{any, get};
+
+use crate::app::App;
+
+/// Everything below `/api/v3/` but the executor.
+pub(crate) fn router() -> Router<App> {
+    Router::new()
+        .route("/core/users/me/", get(users_me::get))
+        .route("/core/brands/current/", get(brand::current))
+        .route("/root/config/", get(config::get))
+        .route("/{*path}", any(collection::serve))
+}
