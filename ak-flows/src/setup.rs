@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use ak_store::StoreError;
 use ak_store::certificate::self_signed;
+use ak_store::directory::keys::{NewKey, issue};
 use ak_store::directory::password::{PasswordError, PasswordHasher, is_hash};
 use ak_store::model::{Draft, Errors, Ref, Span, Store, WriteError};
-use ak_store::records::{Durability, Group, NewUser, Repository, Token, TokenIntent};
-use ak_store::{Rng, StoreError};
+use ak_store::records::{Durability, Group, NewUser, Repository, TokenIntent};
 use serde_json::json;
 
 use crate::binding::{FlowStageBinding, InvalidResponseAction};
@@ -67,8 +68,9 @@ pub async fn set_up(store: &Arc<Store>, hasher: &PasswordHasher, bootstrap: &Boo
     })?;
     let user = administrator(unit.records(), store, password, bootstrap).await?;
     if let Some(key) = &bootstrap.token {
-        let token = api_token(store, user, key)?;
-        unit.records().tokens().add(&token).await?;
+        let intent = TokenIntent::Api;
+        let new = NewKey { identifier: "authentik-bootstrap-token", user, intent, description: "", lifetime: None };
+        issue(store, unit.records(), &new, Some(key)).await?;
     }
     unit.records().settings().put(DONE, &json!(true)).await?;
     unit.save().await?;
@@ -115,23 +117,6 @@ async fn administrator(
     repo.groups().add(&group).await?;
     repo.groups().add_member(group.pk, user.pk).await?;
     Ok(user.pk)
-}
-
-/// An API token of an account with a given key.
-fn api_token(store: &Store, user: i64, key: &str) -> Result<Token, StoreError> {
-    let pk = <dyn Rng>::uuid(&**store.rng());
-    Ok(Token {
-        pk,
-        identifier: "authentik-bootstrap-token".into(),
-        user,
-        intent: TokenIntent::Api,
-        key_hash: store.keyring().lookup_hash(key),
-        key_sealed: Some(store.keyring().seal(key, &format!("token.{pk}"), &**store.rng())?),
-        description: String::new(),
-        expires: None,
-        managed: None,
-        created: store.clock().now(),
-    })
 }
 
 struct DefaultFlows {

@@ -45,41 +45,30 @@ pub struct AppParts {
 
 /// What all handlers share. A cheap handle.
 #[derive(Clone)]
-pub struct App(Arc<Inner>);
-
-pub(crate) struct Inner {
+pub struct App {
     pub(crate) runner: Runner,
     pub(crate) hasher: PasswordHasher,
-    pub(crate) seal: Seal,
-    pub(crate) renderer: Renderer,
-    pub(crate) options: HttpOptions,
-    pub(crate) metrics: Metrics,
+    pub(crate) seal: Arc<Seal>,
+    pub(crate) renderer: Arc<Renderer>,
+    pub(crate) options: Arc<HttpOptions>,
+    pub(crate) metrics: Arc<Metrics>,
     /// An administrator with a password has been seen: the set-up page is over for good.
-    pub(crate) has_admin: AtomicBool,
-}
-
-impl std::ops::Deref for App {
-    type Target = Inner;
-
-    fn deref(&self) -> &Inner {
-        &self.0
-    }
+    pub(crate) has_admin: Arc<AtomicBool>,
 }
 
 impl App {
     /// An application of these parts.
     pub fn new(parts: AppParts) -> Self {
         let AppParts { runner, hasher, secret_key, renderer, options } = parts;
-        let seal = Seal::new(&secret_key);
-        Self(Arc::new(Inner {
+        Self {
             runner,
             hasher,
-            seal,
-            renderer,
-            options,
-            metrics: Metrics::new(),
-            has_admin: AtomicBool::new(false),
-        }))
+            seal: Arc::new(Seal::new(&secret_key)),
+            renderer: Arc::new(renderer),
+            options: Arc::new(options),
+            metrics: Arc::new(Metrics::new()),
+            has_admin: Arc::new(AtomicBool::new(false)),
+        }
     }
 
     /// The objects and the records.

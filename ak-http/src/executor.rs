@@ -49,7 +49,7 @@ pub(crate) async fn answer(
 }
 
 /// Reads an answer: `application/json`, an object.
-pub fn parse(headers: &HeaderMap, body: &[u8]) -> Result<Answer, ApiError> {
+fn parse(headers: &HeaderMap, body: &[u8]) -> Result<Answer, ApiError> {
     if !is_json(headers) {
         return Err(ApiError::MediaType);
     }

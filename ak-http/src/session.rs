@@ -34,7 +34,10 @@ impl App {
                     _ => continue,
                 }
             }
-            self.touch(&session, &visit.client).await?;
+            if !self.touch(&session, &visit.client).await? {
+                visit.person = None;
+                continue;
+            }
             visit.session = Some(session);
             break;
         }
@@ -50,16 +53,19 @@ impl App {
         cookies(headers, COOKIE).take(4).filter_map(|value| self.seal.open_session(value)).filter(fits).collect()
     }
 
-    /// Notes the use of a session, about once a minute.
-    async fn touch(&self, session: &Session, client: &Client) -> Result<()> {
+    /// Notes the use of a session, about once a minute. False: it has ended just now.
+    async fn touch(&self, session: &Session, client: &Client) -> Result<bool> {
         let now = self.store().clock().now();
         let moved = session.last_ip != client.ip || session.last_user_agent != client.user_agent;
         if now - session.last_used < Duration::minutes(1) && !moved {
-            return Ok(());
+            return Ok(true);
         }
         let mut repo = self.store().backend().begin(Durability::Relaxed).await?;
-        repo.sessions().touch(&session.id, now, client.ip, &client.user_agent).await?;
-        repo.save().await
+        match repo.sessions().touch(&session.id, now, client.ip, &client.user_agent).await {
+            Ok(()) => repo.save().await.map(|()| true),
+            Err(StoreError::Missing(_)) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     /// Puts a change of the session's cookie into a response.

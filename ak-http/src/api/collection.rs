@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use ak_store::model::{Address, BadQuery, Change, Key, KindInfo, ListQuery, Object, OnDelete, Pk, Shape};
 use axum::Json;
-use axum::body::Bytes;
-use axum::extract::{OriginalUri, Path, RawQuery, State};
+use axum::body::to_bytes;
+use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
 use serde_json::{Value, json};
@@ -22,18 +22,18 @@ pub(crate) async fn serve(
     State(app): State<App>,
     caller: Caller,
     Path(path): Path<String>,
-    OriginalUri(uri): OriginalUri,
-    RawQuery(query): RawQuery,
-    method: Method,
-    headers: HeaderMap,
-    body: Bytes,
+    request: Request,
 ) -> Result<Response, ApiError> {
     let caller = caller.superuser()?;
     let registry = app.store().snapshot().registry().clone();
     let route = Route::of(&registry, &path).ok_or_else(|| ApiError::NotFound("Not found.".into()))?;
+    let (parts, body) = request.into_parts();
+    let query = parts.uri.query().map(str::to_owned);
     if !path.ends_with('/') {
-        return slash(&method, uri.path(), query.as_deref());
+        return slash(&parts.method, &format!("/api/v3/{path}"), query.as_deref());
     }
+    let body = to_bytes(body, crate::MAX_BODY).await.map_err(|_| ApiError::TooLarge)?;
+    let (method, headers) = (parts.method, parts.headers);
     let query = query.unwrap_or_default();
     let method = if method == Method::HEAD { Method::GET } else { method };
     match (&method, route.key.as_deref(), route.action.as_deref(), &route.set) {

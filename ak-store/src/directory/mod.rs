@@ -1,5 +1,6 @@
 //! People: their passwords, and what follows from their groups.
 
+pub mod keys;
 pub mod password;
 mod person;
 

@@ -22,7 +22,7 @@ pub struct Group {
     pub is_superuser: bool,
     /// Free data, inherited by members.
     pub attributes: Map<String, Value>,
-    /// The groups that this one is part of.
+    /// The groups that this one is part of; each once and by key when read.
     pub parents: Vec<Uuid>,
     /// When the group was last changed.
     pub last_updated: DateTime<Utc>,

@@ -2,7 +2,10 @@
 //!
 //! One trait a subject, with the same verbs everywhere: `lookup` (by key), `find_by_x`, `list(filter, page)`, `count`, `add`,
 //! `update`, `delete`. What does not exist is `Ok(None)`. A [`Repository`] is a transaction: [`Repository::save`] keeps
-//! what was done, dropping it undoes it. Time is always an argument.
+//! what was done, dropping it undoes it. Time is always an argument; moments are kept to the microsecond.
+//!
+//! A write that gave an error leaves its transaction only to be dropped: whatever was half done must not be saved (and
+//! PostgreSQL does not go on after a failed statement either). Who expects a value to be taken looks it up first.
 //!
 //! # How to add a repository
 //! 1. Its types and its trait in a file here; a method on [`Repository`] that hands it out.
@@ -12,6 +15,7 @@
 mod event;
 mod group;
 mod object;
+pub(crate) mod rules;
 mod session;
 mod setting;
 mod task;
@@ -80,7 +84,8 @@ pub trait Repository: Send {
     /// Configuration, as documents.
     fn objects(&mut self) -> &mut dyn Objects;
 
-    /// Keeps everything that was done; without this call all of it is undone.
+    /// Keeps everything that was done; without this call all of it is undone. Refused
+    /// ([`crate::StoreError::Invalid`]) where a write gave an error before.
     async fn save(self: Box<Self>) -> Result<()>;
 }
 

@@ -56,7 +56,7 @@ pub trait Sessions: Send {
     async fn add(&mut self, session: &Session) -> Result<()>;
     /// Replaces the plan and the data if the turn still is `turn`, and counts the turn up; whether it was.
     async fn swap_plan(&mut self, id: &[u8; 32], turn: i64, plan: Option<&Value>, data: &Value) -> Result<bool>;
-    /// Notes a use.
+    /// Notes a use. A session that ended meanwhile is [`crate::StoreError::Missing`].
     async fn touch(&mut self, id: &[u8; 32], now: DateTime<Utc>, ip: Option<IpAddr>, user_agent: &str) -> Result<()>;
     /// Ends a session; whether it was there.
     async fn delete(&mut self, id: &[u8; 32]) -> Result<bool>;

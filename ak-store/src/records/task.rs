@@ -104,10 +104,12 @@ pub trait Tasks: Send {
     async fn add(&mut self, task: NewTask, now: DateTime<Utc>) -> Result<()>;
     /// Takes the task that has waited longest of those that are due (queued with `run_at` ≤ `now`, or running with a lease
     /// that ended), counts the attempt and gives `owner` a lease until `lease_until`. A task is held by one owner at a time.
+    /// A task whose lease ended in its last try is not begun again: it is dead.
     async fn claim(&mut self, owner: &str, now: DateTime<Utc>, lease_until: DateTime<Utc>) -> Result<Option<Task>>;
     /// Ends a task well, if `owner` still holds it; whether it did.
     async fn complete(&mut self, pk: Uuid, owner: &str, now: DateTime<Utc>) -> Result<bool>;
-    /// Notes a failed try, if `owner` still holds the task: queued again for `retry_at`, or dead where there is none.
+    /// Notes a failed try, if `owner` still holds the task: queued again for `retry_at`, or dead where there is none or the
+    /// tries are used up. Whether `owner` did.
     async fn fail(
         &mut self,
         pk: Uuid,

@@ -164,7 +164,8 @@ pub trait Users: Send {
     /// The account with exactly this user name.
     async fn find_by_username(&mut self, username: &str) -> Result<Option<User>>;
     /// The accounts whose `field` is `value`, two at the most (enough to tell that it is ambiguous), in the order of their keys.
-    /// With `fold_case`, letters are compared without regard to case (Unicode simple lower case).
+    /// With `fold_case`, letters are compared without regard to case (Unicode simple lower case). Nobody has an empty value:
+    /// an account without an e-mail address is not found by `""`.
     async fn find_by_field(&mut self, field: UserField, value: &str, fold_case: bool) -> Result<Vec<User>>;
     /// The accounts that `filter` lets through, by key.
     async fn list(&mut self, filter: &UserFilter, page: Page) -> Result<Vec<User>>;
@@ -172,7 +173,8 @@ pub trait Users: Send {
     async fn count(&mut self, filter: &UserFilter) -> Result<u64>;
     /// Makes an account. A taken user name or UUID is [`crate::StoreError::Taken`].
     async fn add(&mut self, user: NewUser, now: DateTime<Utc>) -> Result<User>;
-    /// Keeps all of `user` but its password and its last login.
+    /// Keeps all of `user` but its password, the date of the password's change and its last login, which have methods of
+    /// their own (a stale copy must not undo them).
     async fn update(&mut self, user: &User, now: DateTime<Utc>) -> Result<()>;
     /// Sets the password's hash (`None`: no password can be used any more) and the date of its change.
     async fn set_password(&mut self, pk: i64, hash: Option<&str>, now: DateTime<Utc>) -> Result<()>;

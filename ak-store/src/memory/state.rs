@@ -1,0 +1,51 @@
+//! Everything that is kept, as one value that is cheap to copy.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use imbl::{HashMap, OrdMap, OrdSet};
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::records::{Event, Group, ObjectRow, Session, Task, Token, User};
+
+/// Hash that a session or a token is found by.
+pub(super) type Hash = [u8; 32];
+
+/// Everything that is kept. Whatever is looked up for every request has an index; lists walk.
+#[derive(Clone, Default)]
+pub(super) struct State {
+    /// The highest key that an account ever had.
+    pub(super) last_user: i64,
+    pub(super) users: OrdMap<i64, Arc<User>>,
+    pub(super) user_names: HashMap<String, i64>,
+    pub(super) user_uuids: HashMap<Uuid, i64>,
+
+    pub(super) groups: OrdMap<Uuid, Arc<Group>>,
+    pub(super) group_names: OrdMap<String, Uuid>,
+    /// (group, account)
+    pub(super) members: OrdSet<(Uuid, i64)>,
+    /// (account, group)
+    pub(super) memberships: OrdSet<(i64, Uuid)>,
+
+    pub(super) sessions: HashMap<Hash, Arc<Session>>,
+
+    pub(super) tokens: HashMap<Uuid, Arc<Token>>,
+    pub(super) token_hashes: HashMap<Hash, Uuid>,
+    pub(super) token_names: OrdMap<String, Uuid>,
+
+    /// By time and key: a list is read from the end.
+    pub(super) events: OrdMap<(DateTime<Utc>, Uuid), Arc<Event>>,
+    pub(super) event_times: HashMap<Uuid, DateTime<Utc>>,
+
+    pub(super) tasks: HashMap<Uuid, Arc<Task>>,
+    /// What waits for its time or holds a lease: (due, asked for, key).
+    pub(super) due: OrdSet<(DateTime<Utc>, DateTime<Utc>, Uuid)>,
+
+    pub(super) settings: OrdMap<String, Arc<Value>>,
+
+    pub(super) revision: u64,
+    pub(super) objects: OrdMap<Uuid, Arc<ObjectRow>>,
+    /// (kind, field, value) to the object that has it.
+    pub(super) unique: HashMap<(String, String, String), Uuid>,
+}

@@ -1,0 +1,192 @@
+//! Accounts in memory.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+use super::state::State;
+use super::{Tx, page, total};
+use crate::error::{Result, StoreError};
+use crate::records::rules::{check_username, fold, kept, upn};
+use crate::records::{NewUser, Page, User, UserField, UserFilter, Users};
+
+fn field_of(user: &User, field: UserField) -> Option<&str> {
+    match field {
+        UserField::Username => Some(&user.username),
+        UserField::Email => Some(&user.email),
+        UserField::Upn => upn(&user.attributes),
+    }
+}
+
+impl State {
+    fn filtered<'a>(&'a self, filter: &'a UserFilter) -> impl Iterator<Item = &'a Arc<User>> {
+        let search = filter.search.as_deref().map(fold);
+        let below = filter.path.as_deref().map(|path| format!("{path}/"));
+        self.users.values().filter(move |u| {
+            let found = |part: &str| [&u.username, &u.name, &u.email].into_iter().any(|text| fold(text).contains(part));
+            let in_path =
+                |path: &str| path.is_empty() || u.path == path || below.as_deref().is_some_and(|below| u.path.starts_with(below));
+            search.as_deref().is_none_or(found)
+                && filter.username.as_deref().is_none_or(|name| u.username == name)
+                && filter.is_active.is_none_or(|active| u.is_active == active)
+                && (filter.types.is_empty() || filter.types.contains(&u.r#type))
+                && filter.path.as_deref().is_none_or(in_path)
+                && filter.group.is_none_or(|group| self.members.contains(&(group, u.pk)))
+        })
+    }
+
+    fn user_mut(&mut self, pk: i64) -> Result<&mut User> {
+        self.users.get_mut(&pk).map(Arc::make_mut).ok_or(StoreError::Missing("user"))
+    }
+
+    /// Gives the account `pk` its name and second key, and takes the old ones back.
+    fn name_user(&mut self, pk: i64, username: &str, uuid: Uuid) -> Result<()> {
+        check_username(username)?;
+        if self.user_names.get(username).is_some_and(|other| *other != pk) {
+            return Err(StoreError::Taken("username"));
+        }
+        if self.user_uuids.get(&uuid).is_some_and(|other| *other != pk) {
+            return Err(StoreError::Taken("uuid"));
+        }
+        if let Some(old) = self.users.get(&pk) {
+            self.user_names.remove(&old.username);
+            self.user_uuids.remove(&old.uuid);
+        }
+        self.user_names.insert(username.into(), pk);
+        self.user_uuids.insert(uuid, pk);
+        Ok(())
+    }
+
+    fn remove_user(&mut self, pk: i64) -> bool {
+        let Some(user) = self.users.remove(&pk) else { return false };
+        self.user_names.remove(&user.username);
+        self.user_uuids.remove(&user.uuid);
+        for group in self.groups_of(pk) {
+            self.members.remove(&(group, pk));
+            self.memberships.remove(&(pk, group));
+        }
+        self.sessions.retain(|_, session| session.user != Some(pk));
+        let tokens: Vec<Uuid> = self.tokens.values().filter(|t| t.user == pk).map(|t| t.pk).collect();
+        for token in tokens {
+            self.remove_token(token);
+        }
+        true
+    }
+}
+
+#[async_trait]
+impl Users for Tx {
+    async fn lookup(&mut self, pk: i64) -> Result<Option<User>> {
+        Ok(self.state.users.get(&pk).map(|user| User::clone(user)))
+    }
+
+    async fn lookup_many(&mut self, pks: &[i64]) -> Result<BTreeMap<i64, User>> {
+        Ok(pks.iter().filter_map(|pk| self.state.users.get(pk)).map(|user| (user.pk, User::clone(user))).collect())
+    }
+
+    async fn find_by_uuid(&mut self, uuid: Uuid) -> Result<Option<User>> {
+        let pk = self.state.user_uuids.get(&uuid);
+        Ok(pk.and_then(|pk| self.state.users.get(pk)).map(|user| User::clone(user)))
+    }
+
+    async fn find_by_username(&mut self, username: &str) -> Result<Option<User>> {
+        let pk = self.state.user_names.get(username);
+        Ok(pk.and_then(|pk| self.state.users.get(pk)).map(|user| User::clone(user)))
+    }
+
+    async fn find_by_field(&mut self, field: UserField, value: &str, fold_case: bool) -> Result<Vec<User>> {
+        if value.is_empty() {
+            return Ok(Vec::new());
+        }
+        let folded = fold(value);
+        let is = |text: &str| if fold_case { fold(text) == folded } else { text == value };
+        let found = self.state.users.values().filter(|user| field_of(user, field).is_some_and(is));
+        Ok(found.take(2).map(|user| User::clone(user)).collect())
+    }
+
+    async fn list(&mut self, filter: &UserFilter, part: Page) -> Result<Vec<User>> {
+        Ok(page(self.state.filtered(filter).map(|user| User::clone(user)), part))
+    }
+
+    async fn count(&mut self, filter: &UserFilter) -> Result<u64> {
+        Ok(total(self.state.filtered(filter)))
+    }
+
+    async fn add(&mut self, new: NewUser, now: DateTime<Utc>) -> Result<User> {
+        let now = kept(now);
+        self.write(|state| {
+            let pk = state.last_user + 1;
+            state.name_user(pk, &new.username, new.uuid)?;
+            state.last_user = pk;
+            let user = User {
+                pk,
+                uuid: new.uuid,
+                username: new.username,
+                name: new.name,
+                email: new.email,
+                is_active: new.is_active,
+                r#type: new.r#type,
+                path: new.path,
+                attributes: new.attributes,
+                password: new.password,
+                password_change_date: now,
+                date_joined: now,
+                last_login: None,
+                last_updated: now,
+            };
+            state.users.insert(pk, Arc::new(user.clone()));
+            Ok(user)
+        })
+    }
+
+    async fn update(&mut self, user: &User, now: DateTime<Utc>) -> Result<()> {
+        self.write(|state| {
+            let old = state.users.get(&user.pk).cloned().ok_or(StoreError::Missing("user"))?;
+            state.name_user(user.pk, &user.username, user.uuid)?;
+            let new = User {
+                password: old.password.clone(),
+                password_change_date: old.password_change_date,
+                last_login: old.last_login,
+                date_joined: kept(user.date_joined),
+                last_updated: kept(now),
+                ..user.clone()
+            };
+            state.users.insert(user.pk, Arc::new(new));
+            Ok(())
+        })
+    }
+
+    async fn set_password(&mut self, pk: i64, hash: Option<&str>, now: DateTime<Utc>) -> Result<()> {
+        self.write(|state| {
+            let user = state.user_mut(pk)?;
+            user.password = hash.map(Into::into);
+            user.password_change_date = kept(now);
+            user.last_updated = kept(now);
+            Ok(())
+        })
+    }
+
+    async fn upgrade_password(&mut self, pk: i64, old: &str, new: &str) -> Result<bool> {
+        self.write(|state| {
+            let is_old = state.users.get(&pk).is_some_and(|user| user.password.as_deref() == Some(old));
+            if is_old {
+                state.user_mut(pk)?.password = Some(new.into());
+            }
+            Ok(is_old)
+        })
+    }
+
+    async fn touch_login(&mut self, pk: i64, now: DateTime<Utc>) -> Result<()> {
+        self.write(|state| {
+            state.user_mut(pk)?.last_login = Some(kept(now));
+            Ok(())
+        })
+    }
+
+    async fn delete(&mut self, pk: i64) -> Result<bool> {
+        self.write(|state| Ok(state.remove_user(pk)))
+    }
+}

@@ -1,0 +1,195 @@
+//! Groups in SQL.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use serde_json::json;
+use uuid::Uuid;
+
+use super::dialect::{Column, Dialect};
+use super::query::{Conditions, Query, contains, statements};
+use super::row::Row;
+use super::tx::Tx;
+use super::users;
+use crate::error::{Result, StoreError};
+use crate::records::rules::{cycle, fold, parents};
+use crate::records::{Group, GroupFilter, Groups, Page, User};
+
+statements! {
+    LOOKUP = r#"SELECT * FROM "group" WHERE pk = $1"#;
+    BY_NAME = r#"SELECT * FROM "group" WHERE name = $1"#;
+    ADD = r#"INSERT INTO "group" (name, name_folded, is_superuser, attributes, last_updated, pk)
+        VALUES ($1, $2, $3, $4, $5, $6)"#;
+    UPDATE = r#"UPDATE "group" SET name = $1, name_folded = $2, is_superuser = $3, attributes = $4, last_updated = $5
+        WHERE pk = $6"#;
+    DELETE = r#"DELETE FROM "group" WHERE pk = $1"#;
+    ADD_PARENT = "INSERT INTO group_parent (group_pk, parent_pk) VALUES ($1, $2)";
+    FORGET_PARENTS = "DELETE FROM group_parent WHERE group_pk = $1";
+    // Does the group stand above itself, once its new parents are stored?
+    IS_CYCLE = "WITH RECURSIVE up (pk) AS (
+            SELECT parent_pk FROM group_parent WHERE group_pk = $1
+            UNION
+            SELECT p.parent_pk FROM group_parent p JOIN up ON p.group_pk = up.pk
+        ) SELECT count(*) AS total FROM up WHERE pk = $1";
+    ADD_MEMBER = "INSERT INTO membership (group_pk, user_pk) VALUES ($1, $2) ON CONFLICT DO NOTHING";
+    REMOVE_MEMBER = "DELETE FROM membership WHERE group_pk = $1 AND user_pk = $2";
+    MEMBERS = r#"SELECT u.* FROM membership m JOIN "user" u ON u.pk = m.user_pk WHERE m.group_pk = $1
+        ORDER BY m.user_pk LIMIT $2 OFFSET $3"#;
+    OF_USER = r#"SELECT g.* FROM membership m JOIN "group" g ON g.pk = m.group_pk WHERE m.user_pk = $1"#;
+    OF_USER_INHERITED = r#"SELECT * FROM "group" WHERE pk IN (
+        WITH RECURSIVE up (pk) AS (
+            SELECT group_pk FROM membership WHERE user_pk = $1
+            UNION
+            SELECT p.parent_pk FROM group_parent p JOIN up ON p.group_pk = up.pk
+        ) SELECT pk FROM up)"#;
+}
+
+const TABLE: &str = r#""group""#;
+
+fn conditions(filter: &GroupFilter) -> Conditions {
+    let mut all = Conditions::default();
+    all.and(r"name_folded LIKE # ESCAPE '\'", filter.search.as_deref().map(|part| contains(&fold(part))));
+    all.and("name = #", filter.name.as_deref());
+    all.and("is_superuser = #", filter.is_superuser);
+    all.and(r#"EXISTS (SELECT 1 FROM membership WHERE user_pk = # AND group_pk = "group".pk)"#, filter.member);
+    all
+}
+
+/// The lists that a filter asks for, for the test that prepares them.
+#[cfg(test)]
+pub(super) fn listing(filter: &GroupFilter) -> [Query; 2] {
+    [with_parents(conditions(filter).rows(TABLE, "name", Page::ALL)), conditions(filter).total(TABLE)]
+}
+
+pub(super) fn many(dialect: &Dialect) -> String {
+    format!(r#"SELECT * FROM "group" WHERE pk IN (SELECT key FROM {})"#, dialect.rows(&[("key", Column::Uuid)]))
+}
+
+/// The groups of `query` by name, a row for each parent (or one with a null).
+pub(super) fn with_parents(query: Query) -> Query {
+    let text = format!(
+        "SELECT g.*, p.parent_pk FROM ({}) AS g LEFT JOIN group_parent p ON p.group_pk = g.pk ORDER BY g.name, p.parent_pk",
+        query.text
+    );
+    Query { text: text.into(), params: query.params }
+}
+
+fn read(row: &Row) -> Result<Group> {
+    Ok(Group {
+        pk: row.uuid("pk")?,
+        name: row.text("name")?,
+        is_superuser: row.flag("is_superuser")?,
+        attributes: row.json("attributes")?,
+        parents: row.opt_uuid("parent_pk")?.into_iter().collect(),
+        last_updated: row.time("last_updated")?,
+    })
+}
+
+impl Tx {
+    async fn groups_by_name(&mut self, query: Query) -> Result<Vec<Group>> {
+        let mut groups: Vec<Group> = Vec::new();
+        for row in self.rows(with_parents(query)).await? {
+            let pk = row.uuid("pk")?;
+            match groups.last_mut().filter(|last| last.pk == pk) {
+                Some(last) => last.parents.extend(row.opt_uuid("parent_pk")?),
+                None => groups.push(read(&row)?),
+            }
+        }
+        Ok(groups)
+    }
+
+    async fn one_group(&mut self, query: Query) -> Result<Option<Group>> {
+        Ok(self.groups_by_name(query).await?.into_iter().next())
+    }
+
+    async fn add_parents(&mut self, group: Uuid, parents: BTreeSet<Uuid>) -> Result<()> {
+        for parent in parents {
+            if self.row(Query::new(LOOKUP).bind(parent)).await?.is_none() {
+                return self.refuse(StoreError::Missing("parent"));
+            }
+            self.write(Query::new(ADD_PARENT).bind(group).bind(parent)).await?;
+        }
+        Ok(())
+    }
+}
+
+/// The values of [`ADD`] and [`UPDATE`].
+fn values(text: &'static str, group: &Group, updated: DateTime<Utc>) -> Query {
+    Query::new(text)
+        .bind(group.name.as_str())
+        .bind(fold(&group.name))
+        .bind(group.is_superuser)
+        .bind(&group.attributes)
+        .bind(updated)
+        .bind(group.pk)
+}
+
+#[async_trait]
+impl Groups for Tx {
+    async fn lookup(&mut self, pk: Uuid) -> Result<Option<Group>> {
+        self.one_group(Query::new(LOOKUP).bind(pk)).await
+    }
+
+    async fn lookup_many(&mut self, pks: &[Uuid]) -> Result<BTreeMap<Uuid, Group>> {
+        let keys: Vec<_> = pks.iter().map(|pk| json!({ "key": pk.simple().to_string() })).collect();
+        let groups = self.groups_by_name(Query::made(many(self.dialect)).bind(&json!(keys))).await?;
+        Ok(groups.into_iter().map(|group| (group.pk, group)).collect())
+    }
+
+    async fn find_by_name(&mut self, name: &str) -> Result<Option<Group>> {
+        self.one_group(Query::new(BY_NAME).bind(name)).await
+    }
+
+    async fn list(&mut self, filter: &GroupFilter, page: Page) -> Result<Vec<Group>> {
+        self.groups_by_name(conditions(filter).rows(TABLE, "name", page)).await
+    }
+
+    async fn count(&mut self, filter: &GroupFilter) -> Result<u64> {
+        self.total(conditions(filter).total(TABLE)).await
+    }
+
+    async fn add(&mut self, group: &Group) -> Result<()> {
+        self.check_writable()?;
+        let parents = parents(group).or_else(|reason| self.refuse(reason))?;
+        self.write(values(ADD, group, group.last_updated)).await?;
+        self.add_parents(group.pk, parents).await
+    }
+
+    async fn update(&mut self, group: &Group, now: DateTime<Utc>) -> Result<()> {
+        self.check_writable()?;
+        let parents = parents(group).or_else(|reason| self.refuse(reason))?;
+        self.change(values(UPDATE, group, now), "group").await?;
+        self.write(Query::new(FORGET_PARENTS).bind(group.pk)).await?;
+        self.add_parents(group.pk, parents).await?;
+        if self.total(Query::new(IS_CYCLE).bind(group.pk)).await? > 0 {
+            return self.refuse(cycle());
+        }
+        Ok(())
+    }
+
+    async fn delete(&mut self, pk: Uuid) -> Result<bool> {
+        Ok(self.write(Query::new(DELETE).bind(pk)).await? > 0)
+    }
+
+    async fn add_member(&mut self, group: Uuid, user: i64) -> Result<()> {
+        self.check_writable()?;
+        if self.row(Query::new(LOOKUP).bind(group)).await?.is_none() {
+            return self.refuse(StoreError::Missing("group"));
+        }
+        self.write(Query::new(ADD_MEMBER).bind(group).bind(user)).await?;
+        Ok(())
+    }
+
+    async fn remove_member(&mut self, group: Uuid, user: i64) -> Result<bool> {
+        Ok(self.write(Query::new(REMOVE_MEMBER).bind(group).bind(user)).await? > 0)
+    }
+
+    async fn members(&mut self, group: Uuid, page: Page) -> Result<Vec<User>> {
+        self.all(Query::new(MEMBERS).bind(group).bind(page.limit).bind(page.offset), users::read).await
+    }
+
+    async fn of_user(&mut self, user: i64, inherited: bool) -> Result<Vec<Group>> {
+        self.groups_by_name(Query::new(if inherited { OF_USER_INHERITED } else { OF_USER }).bind(user)).await
+    }
+}

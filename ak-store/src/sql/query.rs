@@ -1,0 +1,151 @@
+//! A statement with its parameters, before any engine sees it.
+
+use std::borrow::Cow;
+use std::fmt::Write as _;
+use std::net::IpAddr;
+
+use chrono::{DateTime, Utc};
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+use crate::records::Page;
+
+/// A parameter. Each kind may be absent, because some engines want to know the type of a null too.
+#[derive(Debug, Clone)]
+pub(super) enum Param {
+    Int(Option<i64>),
+    Text(Option<String>),
+    Bytes(Option<Vec<u8>>),
+    Uuid(Option<Uuid>),
+    Flag(bool),
+}
+
+macro_rules! param {
+    ($($from:ty => |$value:ident| $to:expr;)*) => {
+        $(impl From<$from> for Param {
+            fn from($value: $from) -> Self {
+                $to
+            }
+        })*
+    };
+}
+
+param! {
+    i64 => |n| Self::Int(Some(n));
+    i32 => |n| Self::Int(Some(n.into()));
+    // What is above cannot be there: it is compared with what was stored, and that fitted.
+    u64 => |n| Self::Int(Some(i64::try_from(n).unwrap_or(i64::MAX)));
+    Option<i64> => |n| Self::Int(n);
+    &str => |text| Self::Text(Some(text.into()));
+    String => |text| Self::Text(Some(text));
+    Option<&str> => |text| Self::Text(text.map(Into::into));
+    Option<String> => |text| Self::Text(text);
+    &[u8; 32] => |bytes| Self::Bytes(Some(bytes.to_vec()));
+    Uuid => |uuid| Self::Uuid(Some(uuid));
+    bool => |flag| Self::Flag(flag);
+    DateTime<Utc> => |moment| Self::Int(Some(moment.timestamp_micros()));
+    Option<DateTime<Utc>> => |moment| Self::Int(moment.map(|m| m.timestamp_micros()));
+    &Value => |json| Self::Text(Some(json.to_string()));
+    Option<&Value> => |json| Self::Text(json.map(Value::to_string));
+    &Map<String, Value> => |json| Self::Text(serde_json::to_string(json).ok());
+    Option<IpAddr> => |ip| Self::Text(ip.map(|ip| ip.to_string()));
+}
+
+/// A statement with its parameters, `$1` first.
+#[derive(Debug, Clone)]
+pub(super) struct Query {
+    pub(super) text: Cow<'static, str>,
+    pub(super) params: Vec<Param>,
+}
+
+impl Query {
+    /// A statement that is written in full.
+    pub(super) fn new(text: &'static str) -> Self {
+        Self { text: Cow::Borrowed(text), params: Vec::new() }
+    }
+
+    /// A statement that was put together from parts of this program.
+    pub(super) fn made(text: String) -> Self {
+        Self { text: Cow::Owned(text), params: Vec::new() }
+    }
+
+    /// With the next parameter.
+    pub(super) fn bind(mut self, param: impl Into<Param>) -> Self {
+        self.params.push(param.into());
+        self
+    }
+}
+
+/// The conditions of a list. Only those that are set become part of the statement: an engine that plans a statement before
+/// it knows the parameters would find no index for `$1 IS NULL OR …`.
+#[derive(Debug, Default)]
+pub(super) struct Conditions {
+    text: String,
+    params: Vec<Param>,
+}
+
+impl Conditions {
+    /// A condition in which every `#` stands for `value`, where there is one.
+    pub(super) fn and(&mut self, condition: &'static str, value: Option<impl Into<Param>>) {
+        let Some(value) = value else { return };
+        self.params.push(value.into());
+        let place = format!("${}", self.params.len());
+        self.glue();
+        self.text.push_str(&condition.replace('#', &place));
+    }
+
+    /// The column is one of `values`, where there are any.
+    pub(super) fn and_in(&mut self, column: &'static str, values: impl Iterator<Item = &'static str>) {
+        let mut places = Vec::new();
+        for value in values {
+            self.params.push(value.into());
+            places.push(format!("${}", self.params.len()));
+        }
+        if !places.is_empty() {
+            self.glue();
+            let _ = write!(self.text, "{column} IN ({})", places.join(", "));
+        }
+    }
+
+    fn glue(&mut self) {
+        self.text.push_str(if self.text.is_empty() { " WHERE " } else { " AND " });
+    }
+
+    /// The rows of `table` that fulfil the conditions, in order, a page of them.
+    pub(super) fn rows(self, table: &str, order: &str, page: Page) -> Query {
+        let (limit, offset) = (self.params.len() + 1, self.params.len() + 2);
+        let text = format!("SELECT * FROM {table}{} ORDER BY {order} LIMIT ${limit} OFFSET ${offset}", self.text);
+        Query { text: text.into(), params: self.params }.bind(page.limit).bind(page.offset)
+    }
+
+    /// How many rows of `table` fulfil the conditions, as `total`.
+    pub(super) fn total(self, table: &str) -> Query {
+        let text = format!("SELECT count(*) AS total FROM {table}{}", self.text);
+        Query { text: text.into(), params: self.params }
+    }
+}
+
+/// A pattern for `LIKE … ESCAPE '\'` that finds `part` anywhere, whatever characters it has.
+pub(super) fn contains(part: &str) -> String {
+    let mut pattern = String::with_capacity(part.len() + 2);
+    pattern.push('%');
+    for c in part.chars() {
+        if matches!(c, '%' | '_' | '\\') {
+            pattern.push('\\');
+        }
+        pattern.push(c);
+    }
+    pattern.push('%');
+    pattern
+}
+
+/// Names the statements of a subject, and lists them all for the test that prepares them.
+macro_rules! statements {
+    ($($name:ident = $text:expr;)*) => {
+        $(const $name: &str = $text;)*
+        /// Every statement of this subject that is written in full.
+        #[cfg(test)]
+        pub(super) const STATEMENTS: &[&str] = &[$($name),*];
+    };
+}
+pub(super) use statements;

@@ -1,0 +1,114 @@
+//! Browser sessions in SQL.
+
+use std::net::IpAddr;
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+
+use super::query::{Conditions, Query, statements};
+use super::row::Row;
+use super::tx::Tx;
+use crate::error::Result;
+use crate::records::{Page, Session, SessionFilter, Sessions};
+
+statements! {
+    LOOKUP = "SELECT * FROM session WHERE id = $1 AND expires > $2";
+    ADD = "INSERT INTO session (id, user_pk, plan, turn, data, created, last_used, expires, last_ip, last_user_agent)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
+    SWAP_PLAN = "UPDATE session SET plan = $1, data = $2, turn = turn + 1 WHERE id = $3 AND turn = $4";
+    TOUCH = "UPDATE session SET last_used = $1, last_ip = $2, last_user_agent = $3 WHERE id = $4";
+    DELETE = "DELETE FROM session WHERE id = $1";
+    DELETE_OF_USER = "DELETE FROM session WHERE user_pk = $1";
+    DELETE_OTHERS_OF_USER = "DELETE FROM session WHERE user_pk = $1 AND id <> $2";
+    DELETE_EXPIRED = "DELETE FROM session WHERE expires <= $1";
+}
+
+const TABLE: &str = "session";
+
+fn conditions(filter: &SessionFilter) -> Conditions {
+    let mut all = Conditions::default();
+    all.and("user_pk = #", filter.user);
+    all.and("expires > #", filter.valid_at);
+    all
+}
+
+fn page_of(filter: &SessionFilter, page: Page) -> Query {
+    conditions(filter).rows(TABLE, "last_used DESC, id", page)
+}
+
+/// The lists that a filter asks for, for the test that prepares them.
+#[cfg(test)]
+pub(super) fn listing(filter: &SessionFilter) -> [Query; 2] {
+    [page_of(filter, Page::ALL), conditions(filter).total(TABLE)]
+}
+
+fn read(row: &Row) -> Result<Session> {
+    Ok(Session {
+        id: row.hash("id")?,
+        user: row.opt_int("user_pk")?,
+        plan: row.opt_json("plan")?,
+        turn: row.int("turn")?,
+        data: row.json("data")?,
+        created: row.time("created")?,
+        last_used: row.time("last_used")?,
+        expires: row.time("expires")?,
+        last_ip: row.opt_ip("last_ip")?,
+        last_user_agent: row.text("last_user_agent")?,
+    })
+}
+
+#[async_trait]
+impl Sessions for Tx {
+    async fn lookup(&mut self, id: &[u8; 32], now: DateTime<Utc>) -> Result<Option<Session>> {
+        self.one(Query::new(LOOKUP).bind(id).bind(now), read).await
+    }
+
+    async fn list(&mut self, filter: &SessionFilter, page: Page) -> Result<Vec<Session>> {
+        self.all(page_of(filter, page), read).await
+    }
+
+    async fn count(&mut self, filter: &SessionFilter) -> Result<u64> {
+        self.total(conditions(filter).total(TABLE)).await
+    }
+
+    async fn add(&mut self, session: &Session) -> Result<()> {
+        let query = Query::new(ADD)
+            .bind(&session.id)
+            .bind(session.user)
+            .bind(session.plan.as_ref())
+            .bind(session.turn)
+            .bind(&session.data)
+            .bind(session.created)
+            .bind(session.last_used)
+            .bind(session.expires)
+            .bind(session.last_ip)
+            .bind(session.last_user_agent.as_str());
+        self.write(query).await?;
+        Ok(())
+    }
+
+    async fn swap_plan(&mut self, id: &[u8; 32], turn: i64, plan: Option<&Value>, data: &Value) -> Result<bool> {
+        Ok(self.write(Query::new(SWAP_PLAN).bind(plan).bind(data).bind(id).bind(turn)).await? > 0)
+    }
+
+    async fn touch(&mut self, id: &[u8; 32], now: DateTime<Utc>, ip: Option<IpAddr>, user_agent: &str) -> Result<()> {
+        self.change(Query::new(TOUCH).bind(now).bind(ip).bind(user_agent).bind(id), "session").await
+    }
+
+    async fn delete(&mut self, id: &[u8; 32]) -> Result<bool> {
+        Ok(self.write(Query::new(DELETE).bind(id)).await? > 0)
+    }
+
+    async fn delete_of_user(&mut self, user: i64, except: Option<&[u8; 32]>) -> Result<u64> {
+        self.write(match except {
+            Some(id) => Query::new(DELETE_OTHERS_OF_USER).bind(user).bind(id),
+            None => Query::new(DELETE_OF_USER).bind(user),
+        })
+        .await
+    }
+
+    async fn delete_expired(&mut self, now: DateTime<Utc>) -> Result<u64> {
+        self.write(Query::new(DELETE_EXPIRED).bind(now)).await
+    }
+}

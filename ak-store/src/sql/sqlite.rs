@@ -1,0 +1,172 @@
+//! SQLite: one file, one writer at a time, readers that never wait for it.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode};
+use sqlx::{AssertSqlSafe, ConnectOptions as _};
+
+use super::dialect::SQLITE;
+use super::error::{at, meaning};
+use super::migrations::{MIGRATIONS, NOTES, newest};
+use super::pool::Pool;
+use super::tx::Tx;
+use crate::error::{Result, StoreError};
+use crate::records::{Backend, Durability, Repository};
+
+/// How a database file is opened.
+#[derive(Debug, Clone)]
+pub struct SqliteOptions {
+    /// How long a write waits for another process that writes, before it is [`StoreError::Busy`].
+    pub busy_timeout: Duration,
+    /// How many views for reading may be open at the same time; more wait.
+    pub readers: usize,
+}
+
+impl Default for SqliteOptions {
+    fn default() -> Self {
+        Self { busy_timeout: Duration::from_secs(30), readers: 8 }
+    }
+}
+
+/// Keeps everything in one SQLite file (and the two that SQLite puts beside it).
+pub struct SqliteBackend {
+    path: PathBuf,
+    writer: Pool,
+    readers: Pool,
+    /// What [`Self::changed_elsewhere`] saw last.
+    seen: AtomicI64,
+}
+
+impl std::fmt::Debug for SqliteBackend {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SqliteBackend").field("path", &self.path).finish_non_exhaustive()
+    }
+}
+
+/// Makes the file where there is none, and the folders above it, for the eyes of its owner only: it holds people's data.
+/// SQLite gives the files beside it the same mode.
+async fn make_file(path: &Path) -> std::io::Result<()> {
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        let mut builder = tokio::fs::DirBuilder::new();
+        builder.recursive(true);
+        #[cfg(unix)]
+        builder.mode(0o700);
+        builder.create(folder).await?;
+    }
+    let mut options = tokio::fs::OpenOptions::new();
+    options.write(true).create(true);
+    #[cfg(unix)]
+    options.mode(0o600);
+    options.open(path).await.map(drop)
+}
+
+impl SqliteBackend {
+    /// Opens the database file at `path`, making it where there is none. [`Backend::migrate`] gives it its tables.
+    ///
+    /// # Errors
+    /// [`StoreError::Backend`] where the file cannot be opened, [`StoreError::Corrupt`] where it is no database.
+    pub async fn open(path: &Path, options: SqliteOptions) -> Result<Self> {
+        let place = format!("the database {}", path.display());
+        let no_file = |error| StoreError::Backend(format!("{place} cannot be opened: {error}"));
+        make_file(path).await.map_err(no_file)?;
+        let connect = SqliteConnectOptions::new()
+            .filename(path)
+            .foreign_keys(true)
+            .busy_timeout(options.busy_timeout)
+            .statement_cache_capacity(256)
+            .pragma("journal_size_limit", "67108864")
+            .thread_name(|id| format!("sqlite-{id}"))
+            .disable_statement_logging();
+        let backend = Self {
+            path: path.into(),
+            writer: Pool::new(connect.clone().journal_mode(SqliteJournalMode::Wal), 1),
+            readers: Pool::new(connect.pragma("query_only", "ON"), options.readers.max(1)),
+            seen: AtomicI64::new(0),
+        };
+        backend.first_contact().await.map_err(|error| at(&place, error))?;
+        Ok(backend)
+    }
+
+    /// Connects for writing, which also makes the file what it should be. The switch to the write-ahead log of a new file is
+    /// the one lock that SQLite does not wait for by itself: two processes may start at the same time.
+    async fn first_contact(&self) -> Result<()> {
+        let mut tries = 0;
+        loop {
+            match self.changed_elsewhere().await {
+                Err(StoreError::Busy(_)) if tries < 100 => tries += 1,
+                other => return other.map(drop),
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Whether another process (or another handle of this one) has committed anything since this was asked last; the first
+    /// answer says nothing. It waits for the writers' turn.
+    ///
+    /// # Errors
+    /// Those of the storage.
+    pub async fn changed_elsewhere(&self) -> Result<bool> {
+        let mut lease = self.writer.lend().await?;
+        let version: i64 = sqlx::query_scalar("PRAGMA data_version").fetch_one(lease.connection()?).await.map_err(meaning)?;
+        Ok(self.seen.swap(version, Ordering::SeqCst) != version)
+    }
+
+    async fn bring_up(&self) -> Result<()> {
+        let mut lease = self.writer.lend().await?;
+        lease.begin(Durability::Full).await?;
+        let connection = lease.connection()?;
+        sqlx::raw_sql(AssertSqlSafe(SQLITE.expand(NOTES))).execute(&mut *connection).await.map_err(meaning)?;
+        let stored: Option<i64> =
+            sqlx::query_scalar("SELECT max(version) FROM schema_version").fetch_one(&mut *connection).await.map_err(meaning)?;
+        let (stored, known) = (stored.unwrap_or(0), newest());
+        if stored > known {
+            return Err(StoreError::Corrupt(format!(
+                "its schema has version {stored}, but this program knows versions up to {known} only: \
+                 a newer release has opened it; go back to that release or restore a backup"
+            )));
+        }
+        for step in MIGRATIONS.iter().filter(|step| step.version > stored) {
+            sqlx::raw_sql(AssertSqlSafe(SQLITE.expand(step.statements))).execute(&mut *connection).await.map_err(meaning)?;
+            sqlx::query("INSERT INTO schema_version (version, name) VALUES ($1, $2)")
+                .bind(step.version)
+                .bind(step.name)
+                .execute(&mut *connection)
+                .await
+                .map_err(meaning)?;
+            tracing::info!(version = step.version, name = step.name, "the database has a new shape");
+        }
+        lease.commit().await
+    }
+}
+
+#[async_trait]
+impl Backend for SqliteBackend {
+    async fn begin(&self, durability: Durability) -> Result<Box<dyn Repository>> {
+        let mut lease = self.writer.lend().await?;
+        lease.begin(durability).await?;
+        Ok(Box::new(Tx::new(lease, &SQLITE, true)))
+    }
+
+    async fn read(&self) -> Result<Box<dyn Repository>> {
+        let mut lease = self.readers.lend().await?;
+        lease.begin_view().await?;
+        Ok(Box::new(Tx::new(lease, &SQLITE, false)))
+    }
+
+    async fn migrate(&self) -> Result<()> {
+        self.bring_up().await.map_err(|error| at(format_args!("the database {}", self.path.display()), error))
+    }
+
+    async fn ping(&self) -> Result<()> {
+        let mut lease = self.readers.lend().await?;
+        sqlx::raw_sql("SELECT 1").execute(lease.connection()?).await.map_err(meaning)?;
+        Ok(())
+    }
+
+    fn name(&self) -> &'static str {
+        "sqlite"
+    }
+}

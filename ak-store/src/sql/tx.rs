@@ -1,0 +1,148 @@
+//! A transaction over SQL: how statements reach the engine. What they say is in the subjects' files.
+
+use async_trait::async_trait;
+use sqlx::AssertSqlSafe;
+
+use super::dialect::Dialect;
+use super::error::meaning;
+use super::pool::Lease;
+use super::query::{Param, Query};
+use super::row::Row;
+use crate::error::{Result, StoreError};
+use crate::records::{Events, Groups, Objects, Repository, Sessions, Settings, Tasks, Tokens, Users, rules};
+
+/// A transaction, or a view for reading.
+pub(super) struct Tx {
+    lease: Lease,
+    pub(super) dialect: &'static Dialect,
+    writable: bool,
+    failed: bool,
+}
+
+impl Tx {
+    /// A transaction on a connection where one is open.
+    pub(super) fn new(lease: Lease, dialect: &'static Dialect, writable: bool) -> Self {
+        Self { lease, dialect, writable, failed: false }
+    }
+
+    /// The rows that a reading statement gives.
+    pub(super) async fn rows(&mut self, query: Query) -> Result<Vec<Row>> {
+        let answer = prepared(query).fetch_all(self.lease.connection()?).await;
+        // Some failures (a full disk, a broken file) end SQLite's transaction by themselves.
+        let rows = answer.map_err(meaning).inspect_err(|_| self.failed = true)?;
+        Ok(rows.into_iter().map(Row).collect())
+    }
+
+    /// The first row that a reading statement gives.
+    pub(super) async fn row(&mut self, query: Query) -> Result<Option<Row>> {
+        Ok(self.rows(query).await?.into_iter().next())
+    }
+
+    /// The rows that a reading statement gives, each read by `read`.
+    pub(super) async fn all<T>(&mut self, query: Query, read: impl Fn(&Row) -> Result<T>) -> Result<Vec<T>> {
+        self.rows(query).await?.iter().map(read).collect()
+    }
+
+    /// The one row that a reading statement gives, read by `read`.
+    pub(super) async fn one<T>(&mut self, query: Query, read: impl Fn(&Row) -> Result<T>) -> Result<Option<T>> {
+        self.row(query).await?.as_ref().map(read).transpose()
+    }
+
+    /// The answer of a `SELECT count(*) AS total`.
+    pub(super) async fn total(&mut self, query: Query) -> Result<u64> {
+        Ok(self.one(query, |row| row.number("total")).await?.unwrap_or(0))
+    }
+
+    /// Runs a writing statement; how many rows it changed.
+    pub(super) async fn write(&mut self, query: Query) -> Result<u64> {
+        self.check_writable()?;
+        let answer = prepared(query).execute(self.lease.connection()?).await;
+        Ok(answer.map_err(meaning).inspect_err(|_| self.failed = true)?.rows_affected())
+    }
+
+    /// Runs a writing statement that must change a record called `what`.
+    pub(super) async fn change(&mut self, query: Query, what: &'static str) -> Result<()> {
+        match self.write(query).await? {
+            0 => self.refuse(StoreError::Missing(what)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Runs a writing statement with `RETURNING`, and reads its one row.
+    pub(super) async fn take<T>(&mut self, query: Query, read: impl Fn(&Row) -> Result<T>) -> Result<Option<T>> {
+        self.check_writable()?;
+        self.one(query, read).await
+    }
+
+    /// Refuses a write for a reason that the engine does not know.
+    pub(super) fn refuse<T>(&mut self, reason: StoreError) -> Result<T> {
+        self.failed = true;
+        Err(reason)
+    }
+
+    /// For writes that begin by reading: whether they may write at all.
+    pub(super) fn check_writable(&self) -> Result<()> {
+        match (self.writable, self.failed) {
+            (false, _) => Err(rules::read_only()),
+            (true, true) => Err(rules::failed_before()),
+            (true, false) => Ok(()),
+        }
+    }
+}
+
+type SqliteQuery = sqlx::query::Query<'static, sqlx::Sqlite, sqlx::sqlite::SqliteArguments>;
+
+/// The statement as the engine takes it. All texts are put together from parts of this program; what comes from outside is
+/// a parameter.
+fn prepared(query: Query) -> SqliteQuery {
+    let statement = sqlx::query(AssertSqlSafe(query.text));
+    query.params.into_iter().fold(statement, |statement, param| match param {
+        Param::Int(n) => statement.bind(n),
+        Param::Text(text) => statement.bind(text),
+        Param::Bytes(bytes) => statement.bind(bytes),
+        Param::Uuid(uuid) => statement.bind(uuid),
+        Param::Flag(flag) => statement.bind(flag),
+    })
+}
+
+#[async_trait]
+impl Repository for Tx {
+    fn users(&mut self) -> &mut dyn Users {
+        self
+    }
+
+    fn groups(&mut self) -> &mut dyn Groups {
+        self
+    }
+
+    fn sessions(&mut self) -> &mut dyn Sessions {
+        self
+    }
+
+    fn tokens(&mut self) -> &mut dyn Tokens {
+        self
+    }
+
+    fn events(&mut self) -> &mut dyn Events {
+        self
+    }
+
+    fn tasks(&mut self) -> &mut dyn Tasks {
+        self
+    }
+
+    fn settings(&mut self) -> &mut dyn Settings {
+        self
+    }
+
+    fn objects(&mut self) -> &mut dyn Objects {
+        self
+    }
+
+    async fn save(self: Box<Self>) -> Result<()> {
+        if self.failed && self.writable {
+            return Err(rules::failed_before());
+        }
+        self.lease.commit().await
+    }
+}

@@ -1,0 +1,117 @@
+//! What can be said on the command line.
+
+use clap::{Parser, Subcommand};
+
+/// Identity provider: one program for the server, the worker, and the administrator at a terminal.
+///
+/// Settings come from AUTHENTIK_* environment variables and an optional YAML file; `ak settings` lists them.
+#[derive(Debug, Parser)]
+#[command(name = "ak", version)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// A command.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Serve pages and the API, with a worker inside.
+    Server,
+    /// Do the work that is queued, beside a server.
+    Worker,
+    /// Bring the database to the shape of this version.
+    Migrate,
+    /// Ask the server of this machine whether it is ready; exit status 0 if it is.
+    Healthcheck,
+    /// Print the settings with their defaults, as a Markdown table.
+    Settings,
+    /// Print the hash of a password, for AUTHENTIK_BOOTSTRAP_PASSWORD_HASH.
+    #[command(name = "hash_password", alias = "hash-password")]
+    HashPassword {
+        /// The password; asked for on the standard input where it is left out.
+        password: Option<String>,
+    },
+    /// Accounts.
+    #[command(subcommand)]
+    User(UserCommand),
+    /// Keys for the API.
+    #[command(subcommand)]
+    Token(TokenCommand),
+    /// Print a link that signs an account in once, without password.
+    #[command(name = "create_recovery_key", alias = "create-recovery-key")]
+    CreateRecoveryKey {
+        /// How long the link is good for, in minutes.
+        #[arg(default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..=525_600))]
+        duration: u32,
+        /// Whom it signs in.
+        #[arg(default_value = "akadmin")]
+        user: String,
+    },
+    /// Make an account an administrator: create the group of administrators if it is missing, and add the account.
+    #[command(name = "create_admin_group", alias = "create-admin-group")]
+    CreateAdminGroup {
+        /// Whom.
+        #[arg(default_value = "akadmin")]
+        user: String,
+    },
+}
+
+/// Commands about accounts.
+#[derive(Debug, Subcommand)]
+pub enum UserCommand {
+    /// List accounts.
+    List {
+        /// Only those with this in their user name, name or e-mail address.
+        search: Option<String>,
+    },
+    /// Create an account.
+    Create {
+        /// Its user name.
+        username: String,
+        /// Full name.
+        #[arg(long, default_value = "")]
+        name: String,
+        /// E-mail address.
+        #[arg(long, default_value = "")]
+        email: String,
+        /// Make it an administrator.
+        #[arg(long)]
+        superuser: bool,
+        /// Ask for a password on the standard input.
+        #[arg(long)]
+        password: bool,
+    },
+    /// Set an account's password, asked for on the standard input; its sessions end.
+    #[command(name = "set-password", alias = "set_password")]
+    SetPassword {
+        /// Its user name.
+        username: String,
+        /// The password, where it may stand in the list of processes (tests).
+        #[arg(long)]
+        password: Option<String>,
+    },
+}
+
+/// Commands about keys for the API.
+#[derive(Debug, Subcommand)]
+pub enum TokenCommand {
+    /// Create a key and print it.
+    Create {
+        /// Its unique name.
+        identifier: String,
+        /// Whose key it is.
+        #[arg(long, default_value = "akadmin")]
+        user: String,
+        /// How long it is good for, in minutes; for ever where it is left out.
+        #[arg(long)]
+        minutes: Option<u32>,
+    },
+    /// List keys (not the secrets).
+    List,
+    /// Delete a key.
+    Delete {
+        /// Its name.
+        identifier: String,
+    },
+}

@@ -1,0 +1,100 @@
+//! The command line: `ak <command>`. Each command is a few calls into the rooms.
+
+mod cli;
+mod group;
+mod health;
+mod recovery;
+mod serve;
+mod token;
+mod user;
+
+use std::process::ExitCode;
+
+pub use cli::{Cli, Command, TokenCommand, UserCommand};
+
+use crate::start::{StartError, Wiring, load_settings, log_to_stderr, open_store};
+use ak_store::StoreError;
+use ak_store::directory::password::{PasswordError, PasswordHasher};
+
+/// Why a command failed. One line.
+#[derive(Debug, thiserror::Error)]
+pub enum CommandError {
+    /// The product does not start.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// The storage failed, or refused.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A password cannot be used.
+    #[error(transparent)]
+    Password(#[from] PasswordError),
+    /// What was asked for is not there, or makes no sense.
+    #[error("{0}")]
+    Refused(String),
+}
+
+/// Runs a command; what goes wrong is one line on the standard error stream, and exit status 1.
+pub async fn run(command: Command) -> ExitCode {
+    match dispatch(command).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            say_error(&error.to_string());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Prints a line for the person at the terminal.
+#[expect(clippy::print_stdout, reason = "a command line speaks to its person here")]
+fn say(line: &str) {
+    println!("{line}");
+}
+
+#[expect(clippy::print_stderr, reason = "a command line speaks to its person here")]
+fn say_error(line: &str) {
+    eprintln!("ak: {line}");
+}
+
+async fn dispatch(command: Command) -> Result<(), CommandError> {
+    let loaded = load_settings()?;
+    let settings = loaded.settings;
+    log_to_stderr(&settings);
+    for warning in &loaded.warnings {
+        tracing::warn!("{warning}");
+    }
+    match command {
+        Command::Server => return Ok(serve::server(&settings).await?),
+        Command::Worker => return Ok(serve::worker(&settings).await?),
+        Command::Healthcheck => return health::check(&settings).await,
+        Command::HashPassword { password } => return user::hash(password).await,
+        Command::Settings => {
+            say(&ak_store::config::Settings::reference());
+            return Ok(());
+        }
+        _ => {}
+    }
+    let wiring = Wiring::standard()?;
+    let (store, _) = open_store(&settings, &wiring).await?;
+    let hasher = PasswordHasher::new(wiring.password_cost);
+    match command {
+        Command::Migrate => say("The database is up to date."),
+        Command::User(UserCommand::List { search }) => user::list(&store, search).await?,
+        Command::User(UserCommand::Create { username, name, email, superuser, password }) => {
+            user::create(&store, &hasher, user::NewAccount { username, name, email, superuser, password }).await?;
+        }
+        Command::User(UserCommand::SetPassword { username, password }) => {
+            user::set_password(&store, &hasher, &username, password).await?
+        }
+        Command::Token(TokenCommand::Create { identifier, user, minutes }) => {
+            token::create(&store, &identifier, &user, minutes).await?
+        }
+        Command::Token(TokenCommand::List) => token::list(&store).await?,
+        Command::Token(TokenCommand::Delete { identifier }) => token::delete(&store, &identifier).await?,
+        Command::CreateRecoveryKey { duration, user } => {
+            recovery::create(&store, &settings, duration, &user).await?;
+        }
+        Command::CreateAdminGroup { user } => group::create_admin(&store, &user).await?,
+        Command::Server | Command::Worker | Command::Healthcheck | Command::HashPassword { .. } | Command::Settings => {}
+    }
+    Ok(())
+}

@@ -1,0 +1,200 @@
+//! From settings to a running product.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ak_flows::{Bootstrap, Runner, RunnerOptions, SetupError, StoreDirectory, set_up};
+use ak_http::pages::Renderer;
+use ak_http::server::{Addresses, Bound, ServeError, bind};
+use ak_http::{App, AppParts, HttpOptions};
+use ak_store::config::{self, ConfigError, Loaded, LogFormat, Secret, Settings};
+use ak_store::directory::password::{Cost, PasswordHasher};
+use ak_store::model::{Registry, Store, StoreOptions};
+use ak_store::records::Backend;
+use ak_store::sql::SqliteBackend;
+use ak_store::tasks::{CleanExpired, Handlers, Worker};
+use ak_store::{Clock, Rng, StoreError, SystemClock, SystemRng};
+
+/// Why a program does not start. One line, which names the setting where one is to blame.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A setting is wrong.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The database cannot be used.
+    #[error("AUTHENTIK_SQLITE__PATH: {path}: {error}")]
+    Database {
+        /// The file.
+        path: String,
+        /// Why.
+        error: StoreError,
+    },
+    /// The storage failed later on.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The first start failed.
+    #[error(transparent)]
+    Setup(#[from] SetupError),
+    /// The sockets cannot be opened, or a listener failed.
+    #[error(transparent)]
+    Serve(#[from] ServeError),
+    /// The kinds contradict each other, or a template does not compile: a mistake in the program.
+    #[error("{0}")]
+    Program(String),
+}
+
+/// What a product is made with besides its settings: the parts that tests and embedding programs replace.
+#[derive(Clone)]
+pub struct Wiring {
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub rng: Arc<dyn Rng>,
+    /// How much work a new password hash takes.
+    pub password_cost: Cost,
+    /// Before this has passed, no wrong password is answered.
+    pub password_floor: Duration,
+    /// The kinds.
+    pub registry: Arc<Registry>,
+}
+
+impl Wiring {
+    /// What the programs are made with.
+    pub fn standard() -> Result<Self, StartError> {
+        Ok(Self {
+            clock: Arc::new(SystemClock),
+            rng: Arc::new(SystemRng),
+            password_cost: Cost::default(),
+            password_floor: Duration::from_millis(500),
+            registry: registry()?,
+        })
+    }
+}
+
+/// Every kind of the product.
+pub fn registry() -> Result<Arc<Registry>, StartError> {
+    ak_http::kinds(Registry::new()).build().map_err(StartError::Program)
+}
+
+/// Reads the settings of this process.
+pub fn load_settings() -> Result<Loaded, StartError> {
+    Ok(config::load(config::process_environment())?)
+}
+
+/// Sends the log to the standard error stream, in the form and from the level on that the settings name.
+pub fn log_to_stderr(settings: &Settings) {
+    use tracing_subscriber::EnvFilter;
+    // Our own rooms at the level asked for; libraries only when something is wrong.
+    let level = settings.log_level.as_filter();
+    let rooms = ["ak_store", "ak_policy", "ak_flows", "ak_providers", "ak_http", "ak_bins", "ak", "ak_server", "ak_worker"];
+    let filter = rooms.iter().fold("warn".to_owned(), |all, room| format!("{all},{room}={level}"));
+    let log = tracing_subscriber::fmt().with_writer(std::io::stderr).with_env_filter(EnvFilter::new(filter));
+    // A second call in one process (tests) finds a log there already; that one stays.
+    let _ = match settings.log_format {
+        LogFormat::Json => log.json().flatten_event(true).try_init(),
+        LogFormat::Text => log.with_ansi(false).try_init(),
+    };
+}
+
+/// Opens the backend that the settings name.
+pub async fn open_backend(settings: &Settings) -> Result<Arc<dyn Backend>, StartError> {
+    let path = &settings.sqlite.path;
+    let backend = SqliteBackend::open(path, Default::default()).await;
+    Ok(Arc::new(backend.map_err(|error| database(settings, error))?))
+}
+
+fn database(settings: &Settings, error: StoreError) -> StartError {
+    match error {
+        StoreError::WrongSecretKey => StartError::Store(error),
+        error => StartError::Database { path: settings.sqlite.path.display().to_string(), error },
+    }
+}
+
+/// Opens the store on the backend that the settings name, and brings it up to date.
+pub async fn open_store(settings: &Settings, wiring: &Wiring) -> Result<(Arc<Store>, Secret), StartError> {
+    let secret_key = settings.effective_secret_key(&*wiring.rng)?;
+    let backend = open_backend(settings).await?;
+    let store = Store::open(StoreOptions {
+        backend,
+        registry: wiring.registry.clone(),
+        secret_key: secret_key.expose().to_owned(),
+        clock: wiring.clock.clone(),
+        rng: wiring.rng.clone(),
+    });
+    Ok((store.await.map_err(|error| database(settings, error))?, secret_key))
+}
+
+/// A product that is ready to serve.
+pub struct Product {
+    /// The objects and the records.
+    pub store: Arc<Store>,
+    /// The application.
+    pub app: App,
+    /// Whether this was the first start.
+    pub is_new: bool,
+}
+
+impl Product {
+    /// Opens the store, makes the default objects at the first start, and puts the application together.
+    pub async fn open(settings: &Settings, wiring: &Wiring) -> Result<Self, StartError> {
+        let (store, secret_key) = open_store(settings, wiring).await?;
+        let hasher = PasswordHasher::with_limits(wiring.password_cost, Default::default(), wiring.rng.clone());
+        let given = |secret: &Option<Secret>| secret.as_ref().map(|s| s.expose().to_owned());
+        let bootstrap = Bootstrap {
+            password: given(&settings.bootstrap.password),
+            password_hash: given(&settings.bootstrap.password_hash),
+            token: given(&settings.bootstrap.token),
+            email: settings.bootstrap.email.clone(),
+        };
+        let is_new = set_up(&store, &hasher, &bootstrap).await?;
+        let directory = Arc::new(StoreDirectory::new(store.clone(), hasher.clone(), wiring.password_floor));
+        let app = App::new(AppParts {
+            runner: Runner::new(store.clone(), directory, RunnerOptions::default()),
+            hasher,
+            secret_key: secret_key.expose().to_owned(),
+            renderer: Renderer::new().map_err(|e| StartError::Program(e.to_string()))?,
+            options: HttpOptions {
+                trusted_proxies: settings.listen.trusted_proxy_cidrs.clone(),
+                cookie_domain: settings.cookie_domain.clone(),
+            },
+        });
+        Ok(Self { store, app, is_new })
+    }
+
+    /// Opens the sockets that the settings name.
+    pub fn bind(&self, settings: &Settings) -> Result<Bound, StartError> {
+        let listen = &settings.listen;
+        let addresses = Addresses { http: listen.http, https: listen.https, metrics: listen.metrics };
+        Ok(bind(self.app.clone(), &addresses)?)
+    }
+}
+
+/// The worker of a store: the same in `ak-worker` and inside `ak-server`.
+pub fn worker(store: &Store, name: &str) -> Worker {
+    let clean = CleanExpired::new(store.backend().clone(), store.clock().clone());
+    Worker::new(store.backend().clone(), Handlers::new(), store.clock().clone(), store.rng().clone()).named(name).every(
+        ak_store::tasks::CLEAN_EXPIRED,
+        chrono::Duration::hours(1),
+        clean,
+    )
+}
+
+/// Resolves when the process is asked to end: by `SIGTERM`, or from the keyboard.
+pub async fn until_stopped() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let terminate = async {
+        match signal(SignalKind::terminate()) {
+            Ok(mut signal) => drop(signal.recv().await),
+            Err(error) => {
+                tracing::warn!(%error, "SIGTERM cannot be listened for");
+                std::future::pending().await
+            }
+        }
+    };
+    tokio::select! {
+        () = terminate => {}
+        ended = tokio::signal::ctrl_c() => if let Err(error) = ended {
+            tracing::warn!(%error, "the keyboard cannot be listened for");
+        },
+    }
+}
