@@ -1,1 +1,14 @@
-//! Room.
+//! Proved: what the tests of the whole product share.
+//!
+//! - [`contract`] checks an answer against the published API contract.
+//! - [`browser`] drives a real Chromium.
+
+pub mod browser;
+pub mod contract;
+
+/// Gives rustls its provider of cryptography. Every client and server of a test needs one, also for plain HTTP, and may ask
+/// for it any number of times.
+pub fn install_crypto_provider() {
+    // An error says that there is one already.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+}
