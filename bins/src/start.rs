@@ -12,7 +12,7 @@ use ak_store::directory::password::{Cost, PasswordHasher};
 use ak_store::model::{Registry, Store, StoreOptions};
 use ak_store::records::Backend;
 use ak_store::sql::SqliteBackend;
-use ak_store::tasks::{CleanExpired, Handlers, Worker};
+use ak_store::tasks::{Handlers, Worker};
 use ak_store::{Clock, Rng, StoreError, SystemClock, SystemRng};
 
 /// Why a program does not start. One line, which names the setting where one is to blame.
@@ -171,12 +171,7 @@ impl Product {
 
 /// The worker of a store: the same in `ak-worker` and inside `ak-server`.
 pub fn worker(store: &Store, name: &str) -> Worker {
-    let clean = CleanExpired::new(store.backend().clone(), store.clock().clone());
-    Worker::new(store.backend().clone(), Handlers::new(), store.clock().clone(), store.rng().clone()).named(name).every(
-        ak_store::tasks::CLEAN_EXPIRED,
-        chrono::Duration::hours(1),
-        clean,
-    )
+    Worker::new(store.backend().clone(), Handlers::new(), store.clock().clone(), store.rng().clone()).named(name)
 }
 
 /// Resolves when the process is asked to end: by `SIGTERM`, or from the keyboard.

@@ -5,6 +5,7 @@
 
 pub mod browser;
 pub mod contract;
+pub mod server;
 
 /// Gives rustls its provider of cryptography. Every client and server of a test needs one, also for plain HTTP, and may ask
 /// for it any number of times.
