@@ -72,6 +72,10 @@ pub(crate) async fn identify(State(app): State<App>, mut request: Request, next:
     let ip = origin.ip;
     request.extensions_mut().insert(origin);
     let begun = app.store().clock().monotonic_micros();
+    if let Err(error) = app.store().refresh_now_and_then().await {
+        // What is known stays in force; whether the storage answers is for the request itself, and for readiness, to find out.
+        tracing::warn!(%error, "changes made elsewhere cannot be looked for");
+    }
     let mut response = next.run(request).await;
     let micros = app.store().clock().monotonic_micros().saturating_sub(begun);
     let status = response.status().as_u16();

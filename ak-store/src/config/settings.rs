@@ -30,7 +30,7 @@ pub struct Settings {
     /// How log lines look: `text` or `json`.
     #[serde(deserialize_with = "values::log_format")]
     pub log_format: LogFormat,
-    /// The address people use for this installation, as `https://id.example.org`: links in e-mails begin with it.
+    /// The address people use for this installation, as `https://id.example.org`: links that the programs print begin with it.
     #[serde(deserialize_with = "values::base_url")]
     pub base_url: Option<String>,
     /// The domain of the session cookie, as `example.org`, where several host names below it share sessions. Without it the cookie

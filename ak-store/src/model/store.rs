@@ -1,6 +1,7 @@
 //! The objects of an installation: read from memory, written as candidates.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
 use serde_json::Value;
@@ -53,6 +54,8 @@ pub struct Store {
     current: ArcSwap<Snapshot>,
     writer: Mutex<()>,
     revision: watch::Sender<u64>,
+    /// When others' writes were last looked for, by the monotonic clock.
+    looked: AtomicU64,
 }
 
 impl std::fmt::Debug for Store {
@@ -78,6 +81,7 @@ impl Store {
             current: ArcSwap::from_pointee(empty),
             writer: Mutex::new(()),
             revision: watch::Sender::new(0),
+            looked: AtomicU64::new(0),
         };
         store.load().await?;
         Ok(Arc::new(store))
@@ -236,6 +240,19 @@ impl Store {
         let mut repo = self.backend.read().await?;
         let snapshot = self.caught_up(&mut *repo).await?;
         self.swap(snapshot);
+        Ok(())
+    }
+
+    /// Takes in what others have written, unless that was looked for less than a second ago: one cheap query a second where there
+    /// are requests, and none where there are none.
+    pub async fn refresh_now_and_then(&self) -> Result<()> {
+        const EVERY: u64 = 1_000_000;
+        let (now, last) = (self.clock.monotonic_micros(), self.looked.load(Ordering::Relaxed));
+        let due = last == 0 || now.saturating_sub(last) >= EVERY;
+        // Of several requests at once, one looks.
+        if due && self.looked.compare_exchange(last, now.max(1), Ordering::Relaxed, Ordering::Relaxed).is_ok() {
+            self.refresh().await?;
+        }
         Ok(())
     }
 
