@@ -27,7 +27,7 @@ pub(super) async fn put(
     })?;
     let Some(what) = what else { return Ok(pk) };
     let action = if change == Change::Create { "model_created" } else { "model_updated" };
-    let event = event(app, caller, action, kind, pk, &what);
+    let event = model_event(app, caller, action, kind, pk, &what);
     unit.records().events().add(&event).await?;
     unit.save().await?;
     Ok(pk)
@@ -42,13 +42,14 @@ pub(super) async fn delete(app: &App, caller: &Caller, pk: Pk) -> Result<(), Api
     if !unit.write(|draft| draft.delete(pk))? {
         return Err(ApiError::NotFound("Not found.".into()));
     }
-    let event = event(app, caller, "model_deleted", kind, pk, &name(object, kind));
+    let event = model_event(app, caller, "model_deleted", kind, pk, &name(object, kind));
     unit.records().events().add(&event).await?;
     unit.save().await?;
     Ok(())
 }
 
-fn event(app: &App, caller: &Caller, action: &str, kind: &KindInfo, pk: Pk, what: &str) -> Event {
+/// An event about an object of the model.
+pub(super) fn model_event(app: &App, caller: &Caller, action: &str, kind: &KindInfo, pk: Pk, what: &str) -> Event {
     let now = app.store().clock().now();
     let user = &caller.person.user;
     let model = json!({ "app": kind.meta.app(), "model_name": kind.meta.model_name(), "pk": pk.value(), "name": what });

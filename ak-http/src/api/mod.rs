@@ -5,6 +5,7 @@
 //! line in [`router`]. Who may call it is decided in its first line: [`crate::auth::Caller`], or a comment on why anybody may.
 
 mod brand;
+mod certificates;
 mod change;
 mod collection;
 mod config;
@@ -22,5 +23,7 @@ pub(crate) fn router() -> Router<App> {
         .route("/core/users/me/", get(users_me::get))
         .route("/core/brands/current/", get(brand::current))
         .route("/root/config/", get(config::get))
+        .route("/crypto/certificatekeypairs/{pk}/view_certificate/", get(certificates::view_certificate))
+        .route("/crypto/certificatekeypairs/{pk}/view_private_key/", get(certificates::view_private_key))
         .route("/{*path}", any(collection::serve))
 }
