@@ -58,7 +58,10 @@ fn file_name(name: &str) -> String {
 
 fn text(data: &str, file: &str, query: Option<&str>) -> Response {
     let no_store: (HeaderName, &str) = (header::CACHE_CONTROL, "no-store");
-    let download = query.unwrap_or_default().split('&').any(|p| p == "download" || p.starts_with("download="));
+    let download = query
+        .unwrap_or_default()
+        .split('&')
+        .any(|p| p == "download" || p.strip_prefix("download=").is_some_and(|v| !matches!(v, "false" | "0")));
     if download {
         let headers = [
             (header::CONTENT_TYPE, "application/x-pem-file".to_owned()),
