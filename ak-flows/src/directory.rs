@@ -1,15 +1,17 @@
 //! The people that flows see.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use ak_store::Result;
 use ak_store::directory::Person;
 use ak_store::directory::password::{PasswordError, PasswordHasher};
-use ak_store::model::Store;
-use ak_store::records::{TokenIntent, User, UserField};
+use ak_store::model::{Secret, Store};
+use ak_store::records::{Token, TokenIntent, User, UserField};
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
+use uuid::Uuid;
 
 /// The people that flows see. An embedding program with a user table of its own implements this.
 #[async_trait]
@@ -23,8 +25,13 @@ pub trait Directory: Send + Sync {
     /// Whether `password` is the account's. Without an account, or one that cannot use a password, it takes as long and says no.
     async fn check_password(&self, user: Option<&User>, password: &str) -> Result<PasswordCheck, PasswordError>;
 
-    /// Whether `key` is a valid app password of the account.
-    async fn check_app_password(&self, user: &User, key: &str, now: DateTime<Utc>) -> Result<bool>;
+    /// The record of the app password `key`, if it is a valid one of the account. Without an account it takes as long and finds none.
+    async fn check_app_password(&self, user: Option<&User>, key: &str, now: DateTime<Utc>) -> Result<Option<Uuid>>;
+
+    /// Before this has passed, an answer to a wrong password tells by its time whether there is an account: the runner waits for it.
+    fn floor(&self) -> Duration {
+        Duration::ZERO
+    }
 }
 
 /// What a check of a password found.
@@ -35,7 +42,7 @@ pub enum PasswordCheck {
     /// It is the password.
     Right,
     /// It is the password, kept in an old form: here is the new one.
-    RightInOldForm(String),
+    RightInOldForm(Secret),
 }
 
 /// The directory in the product's own store.
@@ -44,13 +51,17 @@ pub struct StoreDirectory {
     store: Arc<Store>,
     hasher: PasswordHasher,
     floor: Duration,
+    slowest: Arc<AtomicU64>,
 }
 
 impl StoreDirectory {
-    /// The directory of a store. A wrong password is not answered before `floor` has passed, so that the time does not tell whether the
-    /// account exists or how its password is kept.
+    /// No answer is held back for longer than this, in microseconds.
+    const SLOWEST: u64 = 3_000_000;
+
+    /// The directory of a store. Wrong passwords are not answered before `floor` has passed, so that the time does not tell whether the
+    /// account exists or how its password is kept; zero for tests.
     pub fn new(store: Arc<Store>, hasher: PasswordHasher, floor: Duration) -> Self {
-        Self { store, hasher, floor }
+        Self { store, hasher, floor, slowest: Arc::default() }
     }
 
     async fn check(&self, user: Option<&User>, password: &str) -> Result<PasswordCheck, PasswordError> {
@@ -63,7 +74,7 @@ impl StoreDirectory {
         Ok(match (verdict.matches, verdict.needs_upgrade) {
             (false, _) => PasswordCheck::Wrong,
             (true, false) => PasswordCheck::Right,
-            (true, true) => PasswordCheck::RightInOldForm(self.hasher.hash(password).await?),
+            (true, true) => PasswordCheck::RightInOldForm(Secret::new(self.hasher.hash(password).await?)),
         })
     }
 }
@@ -92,18 +103,27 @@ impl Directory for StoreDirectory {
     }
 
     async fn check_password(&self, user: Option<&User>, password: &str) -> Result<PasswordCheck, PasswordError> {
-        let begun = self.store.clock().monotonic_micros();
+        let clock = self.store.clock();
+        let begun = clock.monotonic_micros();
         let checked = self.check(user, password).await?;
-        if checked == PasswordCheck::Wrong {
-            let taken = Duration::from_micros(self.store.clock().monotonic_micros().saturating_sub(begun));
-            tokio::time::sleep(self.floor.saturating_sub(taken)).await;
-        }
+        // An installation with slow hashes from elsewhere answers all wrong passwords as slowly as the slowest, once it has met it.
+        let taken = clock.monotonic_micros().saturating_sub(begun);
+        self.slowest.fetch_max(taken.min(Self::SLOWEST), Ordering::Relaxed);
         Ok(checked)
     }
 
-    async fn check_app_password(&self, user: &User, key: &str, now: DateTime<Utc>) -> Result<bool> {
+    async fn check_app_password(&self, user: Option<&User>, key: &str, now: DateTime<Utc>) -> Result<Option<Uuid>> {
         let hash = self.store.keyring().lookup_hash(key);
         let token = self.store.read().await?.tokens().find_by_hash(&hash, now).await?;
-        Ok(token.is_some_and(|t| t.intent == TokenIntent::AppPassword && t.user == user.pk))
+        let own =
+            |user: &User, token: &Token| token.intent == TokenIntent::AppPassword && token.user == user.pk && user.is_active;
+        Ok(token.filter(|token| user.is_some_and(|user| own(user, token))).map(|token| token.pk))
+    }
+
+    fn floor(&self) -> Duration {
+        if self.floor.is_zero() {
+            return Duration::ZERO;
+        }
+        self.floor.max(Duration::from_micros(self.slowest.load(Ordering::Relaxed)))
     }
 }

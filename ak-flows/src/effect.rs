@@ -1,7 +1,11 @@
 //! What a flow makes happen: said by stages, done when the turn is kept.
 
-use chrono::Duration;
+use ak_store::model::Secret;
+use ak_store::records::User;
+use chrono::{DateTime, Duration, Utc};
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use uuid::Uuid;
 
 /// Something that is to happen together with the next state of the plan, or not at all.
 #[derive(Debug, Clone, PartialEq)]
@@ -15,9 +19,9 @@ pub enum Effect {
         /// The account.
         user: i64,
         /// The form that was checked.
-        old: String,
+        old: Secret,
         /// The form to keep.
-        new: String,
+        new: Secret,
     },
     /// Something is worth noting.
     Event {
@@ -37,10 +41,35 @@ pub struct Login {
     pub user: i64,
     /// How it proved who it is.
     pub method: String,
+    /// What proved it, if it was something that can be taken back meanwhile.
+    pub proof: Option<Proof>,
     /// How long the session lasts; `None`: until the browser is closed.
     pub duration: Option<Duration>,
     /// Whether the account's other sessions end.
     pub terminate_others: bool,
+}
+
+/// What proved who a person is. It must still hold at the moment of signing in: between the two there may be hours.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Proof {
+    /// The password that was set at this moment.
+    Password(DateTime<Utc>),
+    /// The app password with this key of its record.
+    AppPassword(Uuid),
+}
+
+impl Proof {
+    /// The name of the proof in a flow's context.
+    pub const CONTEXT: &'static str = "auth_proof";
+
+    /// Whether it still proves what it proved. `token` tells whether a token is there.
+    pub(crate) fn holds(&self, user: &User, token: impl FnOnce(Uuid) -> bool) -> bool {
+        match self {
+            Self::Password(set) => user.password_change_date == *set,
+            Self::AppPassword(pk) => token(*pk),
+        }
+    }
 }
 
 impl Effect {

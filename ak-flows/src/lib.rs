@@ -27,7 +27,7 @@ pub use binding::{FlowStageBinding, InvalidResponseAction};
 pub use brand::Brand;
 pub use challenge::{Challenge, ErrorDetail, ResponseErrors};
 pub use directory::{Directory, PasswordCheck, StoreDirectory};
-pub use effect::{Effect, Login};
+pub use effect::{Effect, Login, Proof};
 pub use flow::{Authentication, DeniedAction, Designation, Flow, Layout};
 pub use machine::{Reply, Turn, advance};
 pub use plan::{Plan, PlanStep};

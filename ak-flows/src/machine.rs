@@ -42,7 +42,8 @@ impl Turn {
     }
 
     /// The end of a flow that was refused, as the flow says that refusals end. `next` is where the person wanted to go.
-    pub fn refused(flow: &Flow, refusal: Refusal, next: Option<&str>, person: Option<&Person>) -> Self {
+    /// `person` or `typed` is whom the page names.
+    pub fn refused(flow: &Flow, refusal: Refusal, next: Option<&str>, person: Option<&Person>, typed: Option<&str>) -> Self {
         let next = next.and_then(next::relative);
         let to = match (refusal.already_done, flow.denied_action, next) {
             (true, _, next) => Some(next.unwrap_or_else(|| ROOT.to_owned())),
@@ -52,7 +53,7 @@ impl Turn {
         };
         let reply = match to {
             Some(to) => Reply::Done(to),
-            None => Reply::Challenge(denied(person, None, refusal.messages.first().map(String::as_str))),
+            None => Reply::Challenge(denied(person, typed, refusal.messages.first().map(String::as_str))),
         };
         Self { refusal: Some(refusal), ..Self::end(reply, Vec::new()) }
     }
@@ -74,6 +75,13 @@ pub async fn advance(world: &World<'_>, flow: &Flow, plan: Plan, answer: Option<
         return Ok(run.refused(refusal, subject.as_ref()));
     }
     let mut answer = answer.filter(|answer| run.expects(answer));
+    if run.plan.bindings != planner::fingerprint(world, at) {
+        // The flow was changed since: a stage that was added must not be missing for who had begun before.
+        answer = None;
+        if let Err(refusal) = run.restart(false, subject.as_ref()) {
+            return Ok(run.refused(refusal, subject.as_ref()));
+        }
+    }
     loop {
         let waiting = answer.is_some();
         let go = run.turn(&mut answer).await?;
@@ -116,6 +124,8 @@ struct Run<'a> {
 
 /// The plan's memory of the component that was shown last.
 const SHOWN: &str = "shown";
+/// The plan's memory of the stage that showed it.
+const SHOWN_BY: &str = "shown_by";
 
 impl<'a> Run<'a> {
     /// Whether an answer can be one to what was shown last.
@@ -144,6 +154,11 @@ impl<'a> Run<'a> {
             // The flow was changed meanwhile: what this person has done so far belongs to a flow that is no more.
             return Ok(Go::Restart { keep_context: false });
         };
+        if self.plan.entered && self.plan.memory.get(SHOWN_BY).is_some_and(|by| *by != binding.stage.pk().value()) {
+            // The stage was replaced by another since its challenge was shown: the answer was not for this one.
+            *answer = None;
+            self.plan.memory = Map::new();
+        }
         if !self.plan.entered {
             if step.re_evaluate {
                 let subject = self.subject().await?;
@@ -230,6 +245,10 @@ impl<'a> Run<'a> {
 
     fn remember(&mut self, challenge: &Challenge) {
         self.plan.memory.insert(SHOWN.into(), Value::from(challenge.component.as_str()));
+        let binding = self.plan.steps.first().map(|step| Ref::<FlowStageBinding>::new(Pk::of_uuid(step.binding)));
+        if let Some(binding) = binding.and_then(|at| self.world.snapshot.get(at)) {
+            self.plan.memory.insert(SHOWN_BY.into(), binding.stage.pk().value());
+        }
     }
 
     fn show(&mut self, challenge: Challenge) -> Turn {
@@ -252,7 +271,10 @@ impl<'a> Run<'a> {
     }
 
     fn refused(&mut self, refusal: Refusal, subject: Option<&Person>) -> Turn {
-        let turn = Turn::refused(self.flow, refusal, self.plan.next.as_deref(), subject);
+        // Where pages must not tell whether there is an account, this one does not either.
+        let typed = shown_user(&self.plan.context);
+        let subject = if typed.is_some() { None } else { subject };
+        let turn = Turn::refused(self.flow, refusal, self.plan.next.as_deref(), subject, typed);
         Turn { effects: std::mem::take(&mut self.effects), ..turn }
     }
 
@@ -306,7 +328,7 @@ impl<'a> Run<'a> {
         let effects = std::mem::take(&mut self.effects);
         Ok(match planner::plan(self.world, to, flow, context, subject, next.clone()) {
             Ok(plan) => Turn { plan: Some(plan), ..Turn::end(Reply::Done(format!("/if/flow/{}/", flow.slug)), effects) },
-            Err(refusal) => Turn { effects, ..Turn::refused(flow, refusal, next.as_deref(), subject) },
+            Err(refusal) => Turn { effects, ..Turn::refused(flow, refusal, next.as_deref(), subject, None) },
         })
     }
 }

@@ -15,6 +15,8 @@ pub struct Plan {
     pub flow: Uuid,
     /// Its slug when the plan was made.
     pub slug: String,
+    /// Which bindings the flow had, and how new they were ([`crate::plan()`] makes it): a plan of a flow that was changed is made anew.
+    pub bindings: String,
     /// What is still to come; the first one is being shown.
     pub steps: Vec<PlanStep>,
     /// What is behind: the bindings that were passed.

@@ -85,6 +85,7 @@ pub fn plan(
         version: Plan::VERSION,
         flow: at.pk().uuid(),
         slug: flow.slug.clone(),
+        bindings: fingerprint(world, at),
         steps,
         history: Vec::new(),
         context,
@@ -92,6 +93,14 @@ pub fn plan(
         entered: false,
         next,
     })
+}
+
+/// How many stage bindings a flow has, and the revision of the newest.
+pub(crate) fn fingerprint(world: &World<'_>, at: Ref<Flow>) -> String {
+    let kind = world.snapshot.registry().info::<FlowStageBinding>().map(|info| info.index);
+    let bindings = world.snapshot.referrers(Key::from(at)).filter(|object| object.kind == kind);
+    let (count, newest) = bindings.fold((0, 0), |(count, newest), object| (count + 1, object.revision.max(newest)));
+    format!("{count}@{newest}")
 }
 
 fn check_authentication(world: &World<'_>, flow: &Flow, context: &Context) -> Result<(), Refusal> {

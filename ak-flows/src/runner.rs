@@ -14,12 +14,19 @@ use sha2::{Digest, Sha256};
 use crate::brand::Brand;
 use crate::challenge::Challenge;
 use crate::directory::Directory;
-use crate::effect::{Effect, Login};
+use crate::effect::{Effect, Login, Proof};
 use crate::flow::Flow;
 use crate::machine::{Reply, Turn, advance};
+use crate::next;
 use crate::plan::Plan;
 use crate::planner::{self, Refusal};
 use crate::stage::{Answer, Client, StageError, World};
+
+/// The longest address that is kept to go to when a flow is done, in bytes.
+const MAX_NEXT: usize = 2048;
+
+/// No answer is given sooner: longer than looking an account up takes, and too short to be noticed.
+const LOOK_UP: std::time::Duration = std::time::Duration::from_millis(25);
 
 /// What can be set about running flows.
 #[derive(Debug, Clone)]
@@ -34,7 +41,7 @@ pub struct RunnerOptions {
 
 impl Default for RunnerOptions {
     fn default() -> Self {
-        Self { anonymous_age: Duration::days(1), browser_age: Duration::days(14), event_age: Duration::days(365) }
+        Self { anonymous_age: Duration::hours(4), browser_age: Duration::days(14), event_age: Duration::days(365) }
     }
 }
 
@@ -85,6 +92,8 @@ pub struct Outcome {
     pub taken: bool,
     /// Why she was refused, if she was.
     pub refusal: Option<Refusal>,
+    /// Whether what she answered was wrong in a way that is noted (a wrong password, say).
+    pub failed: bool,
 }
 
 /// What a person gets to see.
@@ -97,7 +106,7 @@ pub enum Page {
 }
 
 /// What a browser's cookie becomes.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum CookieChange {
     /// What it was.
     Keep,
@@ -112,6 +121,16 @@ pub enum CookieChange {
     },
     /// Nothing: the session has ended.
     Clear,
+}
+
+impl std::fmt::Debug for CookieChange {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Keep => f.write_str("Keep"),
+            Self::Set { user, max_age, .. } => write!(f, "Set(user {user:?}, {max_age:?})"),
+            Self::Clear => f.write_str("Clear"),
+        }
+    }
 }
 
 /// Why a flow cannot be run.
@@ -158,7 +177,32 @@ impl Runner {
     }
 
     /// The same, beginning the flow with a context that another room has gathered.
-    pub async fn run_with(&self, visit: &Visit, slug: &str, input: Input, context: Context) -> Result<Outcome, RunError> {
+    pub async fn run_with(&self, visit: &Visit, slug: &str, mut input: Input, context: Context) -> Result<Outcome, RunError> {
+        let begun = self.store.clock().monotonic_micros();
+        // What is kept for a stranger is small, and leads nowhere else.
+        input.next = input.next.filter(|next| next.len() <= MAX_NEXT).and_then(|next| next::relative(&next));
+        let answered = input.answer.is_some();
+        let outcome = self.run_to_end(visit, slug, input, context).await;
+        if answered {
+            let failed = outcome.as_ref().is_ok_and(|outcome| outcome.failed);
+            self.wait(begun, failed).await;
+        }
+        outcome
+    }
+
+    /// Waits until as much time has passed since `begun` as an answer takes at least: an answer that tells of a wrong password long
+    /// enough for the slowest check, any other long enough for looking an account up. Then the time tells nothing.
+    async fn wait(&self, begun: u64, failed: bool) {
+        let floor = self.directory.floor();
+        if floor.is_zero() {
+            return;
+        }
+        let least = if failed { floor + floor / 10 } else { LOOK_UP };
+        let taken = std::time::Duration::from_micros(self.store.clock().monotonic_micros().saturating_sub(begun));
+        tokio::time::sleep(least.saturating_sub(taken)).await;
+    }
+
+    async fn run_to_end(&self, visit: &Visit, slug: &str, input: Input, context: Context) -> Result<Outcome, RunError> {
         let snapshot = self.store.snapshot();
         let (at, flow) = snapshot.by::<Flow>("slug", slug).ok_or(RunError::NoFlow)?;
         if let Some(outcome) = self.attempt(&snapshot, visit, at, flow, &input, context.clone()).await? {
@@ -178,9 +222,13 @@ impl Runner {
             visit.session = repo.sessions().lookup(&session.id, self.store.clock().now()).await?;
         }
         visit.person = match visit.session.as_ref().and_then(|s| s.user) {
-            Some(pk) => self.directory.person(pk).await?,
+            Some(pk) => self.directory.person(pk).await?.filter(|p| p.user.is_active),
             None => None,
         };
+        // As everywhere: the session of an account that is not active any more is none.
+        if visit.person.is_none() && visit.session.as_ref().is_some_and(|s| s.user.is_some()) {
+            visit.session = None;
+        }
         Ok(())
     }
 
@@ -219,7 +267,7 @@ impl Runner {
         };
         let turn = match plan {
             Ok(plan) => advance(&world, flow, plan, answer).await?,
-            Err(refusal) => Turn::refused(flow, refusal, input.next.as_deref(), visit.person.as_ref()),
+            Err(refusal) => Turn::refused(flow, refusal, input.next.as_deref(), visit.person.as_ref(), None),
         };
         if let Some(refusal) = &turn.refusal {
             let decision = refusal.decision.as_ref().and_then(|d| serde_json::to_string(d).ok()).unwrap_or_default();
@@ -244,38 +292,55 @@ impl Runner {
         Ok(planner::plan(world, at, flow, context, subject, next))
     }
 
-    /// Keeps what a turn has changed: the plan if it still is the one that was read, and the effects with it.
+    /// Keeps what a turn has changed: the plan if it still is the one that was read, and the effects with it. `None`: it is not.
     async fn keep(&self, visit: &Visit, before: Option<&Plan>, turn: Turn, answered: bool) -> Result<Option<Outcome>, RunError> {
-        let Turn { plan, reply, effects, refusal } = turn;
-        let ended = plan.is_none();
-        let page = match reply {
-            Reply::Challenge(challenge) => Page::Challenge(challenge, ended),
+        let Turn { mut plan, reply, mut effects, refusal } = turn;
+        let failed = effects.iter().any(|e| matches!(e, Effect::Event { action: "login_failed", .. }));
+        let mut page = match reply {
+            Reply::Challenge(challenge) => Page::Challenge(challenge, plan.is_none()),
             Reply::Done(to) => Page::Redirect(to),
         };
-        let id = visit.session.as_ref().map(|s| s.id);
-        let outcome = |cookie, turn, session| Outcome { page, cookie, turn, session, taken: answered, refusal };
-        if visit.session.is_none() && !answered {
-            return Ok(Some(outcome(CookieChange::Keep, 0, None)));
+        let nothing_new = effects.is_empty() && plan.as_ref() == before && visit.session.is_some();
+        if nothing_new || (visit.session.is_none() && !answered) {
+            let (turn, session) = visit.session.as_ref().map_or((0, None), |s| (s.turn, Some(s.id)));
+            return Ok(Some(Outcome { page, cookie: CookieChange::Keep, turn, session, taken: answered, refusal, failed }));
         }
-        if effects.is_empty() && plan.as_ref() == before && visit.session.is_some() {
-            return Ok(Some(outcome(CookieChange::Keep, visit.session.as_ref().map_or(0, |s| s.turn), id)));
+        let mut repo = self.store.backend().begin(durability(&effects)).await?;
+        if !proof_holds(&mut *repo, &effects).await? {
+            // The password was changed, or the account closed, since it was proven: the flow is over.
+            tracing::info!(request_id = visit.request_id, "signed in too late: what proved the account does not hold any more");
+            (plan, effects) = (None, Vec::new());
+            let message = "Your account has changed meanwhile. Please sign in again.";
+            let denied = Challenge::new("ak-stage-access-denied").about(None, None).with("error_message", message);
+            page = Page::Challenge(denied, true);
         }
-        let durability = if effects.iter().any(|e| matches!(e, Effect::UpgradePassword { .. })) {
-            Durability::Full
-        } else {
-            Durability::Relaxed
-        };
-        let mut repo = self.store.backend().begin(durability).await?;
         let mut keep =
             Keeping { runner: self, repo: &mut *repo, visit, session: visit.session.clone(), cookie: CookieChange::Keep };
         let value = plan.as_ref().map(Plan::value);
         if !keep.plan(value.as_ref()).await? {
+            drop(repo);
+            self.note_lost(visit, effects).await?;
             return Ok(None);
         }
         keep.effects(effects, value.as_ref()).await?;
         let Keeping { session, cookie, .. } = keep;
         repo.save().await?;
-        Ok(Some(outcome(cookie, session.as_ref().map_or(0, |s| s.turn), session.map(|s| s.id))))
+        let (turn, session) = session.map_or((0, None), |s| (s.turn, Some(s.id)));
+        Ok(Some(Outcome { page, cookie, turn, session, taken: answered, refusal, failed }))
+    }
+
+    /// Of several answers to one turn one is kept, but what the others tried is noted all the same: otherwise guesses made at once
+    /// would leave no trace.
+    async fn note_lost(&self, visit: &Visit, effects: Vec<Effect>) -> StoreResult<()> {
+        let failures: Vec<Effect> =
+            effects.into_iter().filter(|e| matches!(e, Effect::Event { action: "login_failed", .. })).collect();
+        if failures.is_empty() {
+            return Ok(());
+        }
+        let mut repo = self.store.backend().begin(Durability::Relaxed).await?;
+        let mut keep = Keeping { runner: self, repo: &mut *repo, visit, session: None, cookie: CookieChange::Keep };
+        keep.effects(failures, None).await?;
+        repo.save().await
     }
 
     /// What an executor says about the flow beside every challenge.
@@ -303,6 +368,32 @@ impl Runner {
         keep.login(login, None).await?;
         Ok(keep.cookie)
     }
+}
+
+/// Ends of sessions and new forms of passwords must survive a power cut; the rest may be lost in one.
+fn durability(effects: &[Effect]) -> Durability {
+    let lasting = |effect: &Effect| match effect {
+        Effect::UpgradePassword { .. } | Effect::Logout => true,
+        Effect::Login(login) => login.terminate_others,
+        Effect::Event { .. } => false,
+    };
+    if effects.iter().any(lasting) { Durability::Full } else { Durability::Relaxed }
+}
+
+/// Whether everybody who is about to sign in still may: the account is active, and what proved it holds.
+async fn proof_holds(repo: &mut dyn Repository, effects: &[Effect]) -> StoreResult<bool> {
+    for effect in effects {
+        let Effect::Login(login) = effect else { continue };
+        let Some(user) = repo.users().lookup(login.user).await?.filter(|u| u.is_active) else { return Ok(false) };
+        let token = match &login.proof {
+            Some(Proof::AppPassword(pk)) => repo.tokens().lookup(*pk).await?.is_some(),
+            _ => false,
+        };
+        if !login.proof.as_ref().is_none_or(|proof| proof.holds(&user, |_| token)) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 fn object(value: Value) -> Map<String, Value> {
@@ -381,7 +472,7 @@ impl Keeping<'_> {
                 }
                 Effect::UpgradePassword { user, old, new } => {
                     // Changed meanwhile, the newer password stands.
-                    self.repo.users().upgrade_password(user, &old, &new).await?;
+                    self.repo.users().upgrade_password(user, old.reveal(), new.reveal()).await?;
                 }
                 Effect::Event { action, user, context } => self.event(action, user, context).await?,
             }

@@ -75,12 +75,20 @@ pub enum StageError {
 }
 
 /// The fields of an answer.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct Answer {
     /// Which challenge it answers, if it says so.
     pub component: Option<String>,
     /// What was filled in.
     pub fields: Map<String, Value>,
+}
+
+impl std::fmt::Debug for Answer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // The names only: a value may be a password.
+        let names: Vec<&String> = self.fields.keys().collect();
+        f.debug_struct("Answer").field("component", &self.component).field("fields", &names).finish()
+    }
 }
 
 impl Answer {

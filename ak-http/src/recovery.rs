@@ -61,7 +61,7 @@ pub(crate) async fn spend(
     let mut repo = app.store().backend().begin(Durability::Full).await.map_err(page_error(&app, &origin))?;
     let spent = repo.tokens().spend(&hash, TokenIntent::Recovery, now).await.map_err(page_error(&app, &origin))?;
     let Some(token) = spent else { return Ok(app.no_recovery(&origin)) };
-    let login = Login { user: token.user, method: "recovery".into(), duration: None, terminate_others: false };
+    let login = Login { user: token.user, method: "recovery".into(), proof: None, duration: None, terminate_others: false };
     let change = app.runner.sign_in(&mut *repo, &visit, &login).await.map_err(page_error(&app, &origin))?;
     repo.save().await.map_err(page_error(&app, &origin))?;
     tracing::info!(request_id = origin.request_id, user = token.user, "signed in by a recovery key");

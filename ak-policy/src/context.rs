@@ -9,8 +9,8 @@ pub struct Context {
     /// The account that is being identified, and not proven yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pending_user: Option<i64>,
-    /// Everything else.
-    #[serde(flatten)]
+    /// Everything else. It is nested where it is kept, so that no name of it can be taken for the account.
+    #[serde(default)]
     pub values: Map<String, Value>,
 }
 

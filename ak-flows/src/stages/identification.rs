@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::password::{Checked, PasswordStage, flow_url};
 use crate::challenge::{Challenge, ResponseErrors};
-use crate::effect::Effect;
+use crate::effect::{Effect, Proof};
 use crate::flow::{Designation, Flow};
 use crate::machine::SHOWN_USER;
 use crate::stage::{Answer, Cx, Stage, StageError, StageShown, Step};
@@ -182,6 +182,7 @@ impl Stage for IdentificationStage {
         // Whoever was identified, or proven, before: now it is this one, and nothing is proven.
         cx.context.pending_user = None;
         cx.context.values.remove(Context::AUTH_METHOD);
+        cx.context.values.remove(Proof::CONTEXT);
         cx.context.set(Context::PENDING_USER_IDENTIFIER, typed.as_str());
         let known = person.is_some();
         if let Some((stage, password)) = password {

@@ -3,7 +3,7 @@
 use ak_policy::Context;
 use ak_store::directory::Person;
 use ak_store::directory::password::PasswordError;
-use ak_store::model::{Kind, Meta, Ref, Roles, Row};
+use ak_store::model::{Kind, Meta, Ref, Roles, Row, Secret};
 use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::challenge::{Challenge, ResponseErrors};
 use crate::directory::PasswordCheck;
-use crate::effect::Effect;
+use crate::effect::{Effect, Proof};
 use crate::flow::{Designation, Flow};
 use crate::machine::{SHOWN_USER, shown_user};
 use crate::stage::{Answer, Cx, Stage, StageError, StageShown, Step};
@@ -101,18 +101,17 @@ impl PasswordStage {
         // An account that this backend is not for is treated as none, so that the answer takes as long.
         let checked = cx.world.directory.check_password(user.filter(|_| inbuilt), password).await.map_err(busy)?;
         if let (PasswordCheck::RightInOldForm(new), Some(user)) = (&checked, user) {
-            let old = user.password.clone().unwrap_or_default();
+            let old = Secret::new(user.password.clone().unwrap_or_default());
             cx.effects.push(Effect::UpgradePassword { user: user.pk, old, new: new.clone() });
         }
-        if checked != PasswordCheck::Wrong {
-            cx.context.set(Context::AUTH_METHOD, "password");
+        if let (true, Some(user)) = (checked != PasswordCheck::Wrong, user) {
+            prove(cx, "password", &Proof::Password(user.password_change_date));
             return Ok(Checked::Right);
         }
-        if let (true, Some(user)) = (self.backends.contains(&PasswordBackend::Token), user)
-            && user.is_active
-            && cx.world.directory.check_app_password(user, password, cx.world.now).await?
+        if self.backends.contains(&PasswordBackend::Token)
+            && let Some(token) = cx.world.directory.check_app_password(user, password, cx.world.now).await?
         {
-            cx.context.set(Context::AUTH_METHOD, "app_password");
+            prove(cx, "app_password", &Proof::AppPassword(token));
             return Ok(Checked::Right);
         }
         let typed = cx.context.text(Context::PENDING_USER_IDENTIFIER).or(user.map(|u| u.username.as_str()));
@@ -125,6 +124,12 @@ impl PasswordStage {
         let too_often = attempts >= i64::from(self.failed_attempts_before_cancel);
         Ok(if too_often { Checked::TooOften } else { Checked::Wrong })
     }
+}
+
+/// Notes how the account was proven, and what must still hold when it signs in.
+fn prove(cx: &mut Cx<'_>, method: &str, proof: &Proof) {
+    cx.context.set(Context::AUTH_METHOD, method);
+    cx.context.set(Proof::CONTEXT, json!(proof));
 }
 
 /// The address of a flow, with the way to go on afterwards.

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::challenge::{Challenge, ResponseErrors};
-use crate::effect::{Effect, Login};
+use crate::effect::{Effect, Login, Proof};
 use crate::machine::{SHOWN_USER, shown_user};
 use crate::stage::{Answer, Cx, Stage, StageError, StageShown, Step};
 
@@ -105,10 +105,13 @@ impl UserLoginStage {
         let offset = if remember { self.remember_me_offset.duration() } else { Duration::zero() };
         let duration = self.session_duration.duration() + offset;
         let method = cx.context.text(Context::AUTH_METHOD).unwrap_or("unknown").to_owned();
+        let proof = cx.context.get(Proof::CONTEXT).cloned().map(serde_json::from_value::<Proof>).transpose();
+        let proof = proof.map_err(|e| StageError::Failed(format!("the proof in the context cannot be read: {e}")))?;
         cx.effects.push(Effect::event("login", Some(person.user.pk), json!({ "auth_method": method })));
         cx.effects.push(Effect::Login(Login {
             user: person.user.pk,
             method,
+            proof,
             duration: (duration > Duration::zero()).then_some(duration),
             terminate_others: self.terminate_other_sessions,
         }));

@@ -245,20 +245,29 @@ impl Store {
 
     /// Takes in what others have written, unless that was looked for less than a second ago: one cheap query a second where there
     /// are requests, and none where there are none.
-    pub async fn refresh_now_and_then(&self) -> Result<()> {
+    pub async fn refresh_now_and_then(self: &Arc<Self>) -> Result<()> {
         const EVERY: u64 = 1_000_000;
         let (now, last) = (self.clock.monotonic_micros(), self.looked.load(Ordering::Relaxed));
         let due = last == 0 || now.saturating_sub(last) >= EVERY;
         // Of several requests at once, one looks.
         if due && self.looked.compare_exchange(last, now.max(1), Ordering::Relaxed, Ordering::Relaxed).is_ok() {
-            self.refresh().await?;
+            // A task of its own: whoever asks may go away in the middle, and nobody else would look for a second.
+            let store = Arc::clone(self);
+            let looked = tokio::spawn(async move { store.refresh().await }).await;
+            return looked.map_err(|_| StoreError::Backend("looking for changes ended in a panic".into()))?;
         }
         Ok(())
     }
 
     async fn caught_up(&self, repo: &mut dyn Repository) -> Result<Snapshot> {
         let mut snapshot = Snapshot::clone(&self.snapshot());
-        for row in repo.objects().since(snapshot.revision()).await? {
+        let rows = repo.objects().since(snapshot.revision()).await?;
+        // What changed goes first, so that a name that moved from one object to another is free when its new owner comes.
+        for row in &rows {
+            snapshot.remove(Pk::of_uuid(row.pk));
+        }
+        rows.iter().for_each(|row| snapshot.know_alias(row));
+        for row in rows {
             let revision = row.revision.max(snapshot.revision());
             self.take_in(&mut snapshot, row);
             snapshot.set_revision(revision);

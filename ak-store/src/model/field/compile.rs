@@ -9,9 +9,17 @@ use super::{Field, OnDelete, Reference, ReferenceTo, Shape};
 pub(in crate::model) fn compile(schema: &Value) -> Result<Vec<Field>, String> {
     let map = schema.as_object().ok_or("the schema is not an object")?;
     let fields = properties(map)?;
-    let (raw, compiled) = (count_marks(schema), fields.iter().map(count_references).sum::<usize>());
+    let references = |field: &Field| usize::from(field.reference.is_some());
+    let (raw, compiled) =
+        (count_marks(schema, &["x-ref", "x-record"]), fields.iter().map(|f| count(f, &references)).sum::<usize>());
     if raw != compiled {
         return Err(format!("the schema has {raw} references, of which {compiled} are understood"));
+    }
+    // A secret that is itself the entry of a list would be neither sealed nor hidden.
+    let secrets = |field: &Field| usize::from(field.secret && !field.name.is_empty());
+    let (raw, compiled) = (count_marks(schema, &["x-secret"]), fields.iter().map(|f| count(f, &secrets)).sum::<usize>());
+    if raw != compiled {
+        return Err(format!("the schema has {raw} secrets, of which {compiled} are understood"));
     }
     Ok(fields)
 }
@@ -165,22 +173,22 @@ fn on_delete(map: &Map<String, Value>, default: OnDelete) -> Result<OnDelete, St
     }
 }
 
-fn count_marks(schema: &Value) -> usize {
+fn count_marks(schema: &Value, marks: &[&str]) -> usize {
     match schema {
         Value::Object(map) => {
-            let own = usize::from(map.contains_key("x-ref") || map.contains_key("x-record"));
-            own + map.values().map(count_marks).sum::<usize>()
+            let own = usize::from(marks.iter().any(|mark| map.contains_key(*mark)));
+            own + map.values().map(|sub| count_marks(sub, marks)).sum::<usize>()
         }
-        Value::Array(list) => list.iter().map(count_marks).sum(),
+        Value::Array(list) => list.iter().map(|sub| count_marks(sub, marks)).sum(),
         _ => 0,
     }
 }
 
-fn count_references(field: &Field) -> usize {
-    usize::from(field.reference.is_some())
+fn count(field: &Field, own: &impl Fn(&Field) -> usize) -> usize {
+    own(field)
         + match &field.shape {
-            Shape::List(entry) => count_references(entry),
-            Shape::Nested(fields) => fields.iter().map(count_references).sum(),
+            Shape::List(entry) => count(entry, own),
+            Shape::Nested(fields) => fields.iter().map(|f| count(f, own)).sum(),
             _ => 0,
         }
 }
