@@ -50,6 +50,21 @@ fn yes() -> bool {
     true
 }
 
+impl FlowStageBinding {
+    /// The stage at this place of the flow, everything else at its default.
+    pub fn new(target: Ref<Flow>, stage: Ref<dyn Stage>, order: i32) -> Self {
+        Self {
+            target,
+            stage,
+            evaluate_on_plan: false,
+            re_evaluate_policies: true,
+            order,
+            policy_engine_mode: EngineMode::default(),
+            invalid_response_action: InvalidResponseAction::Retry,
+        }
+    }
+}
+
 /// The read-only fields of a stage binding.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct FlowStageBindingShown {

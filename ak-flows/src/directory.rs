@@ -58,6 +58,9 @@ impl StoreDirectory {
     /// No answer is held back for longer than this, in microseconds.
     const SLOWEST: u64 = 3_000_000;
 
+    /// A floor that hides what a check of a password takes, however it is kept.
+    pub const FLOOR: Duration = Duration::from_millis(500);
+
     /// The directory of a store. Wrong passwords are not answered before `floor` has passed, so that the time does not tell whether the
     /// account exists or how its password is kept; zero for tests.
     pub fn new(store: Arc<Store>, hasher: PasswordHasher, floor: Duration) -> Self {

@@ -10,7 +10,7 @@ use ak_store::model::{Draft, Errors, Ref, Span, Store, WriteError};
 use ak_store::records::{Durability, Group, NewUser, Repository, TokenIntent};
 use serde_json::json;
 
-use crate::binding::{FlowStageBinding, InvalidResponseAction};
+use crate::binding::FlowStageBinding;
 use crate::brand::Brand;
 use crate::flow::{Authentication, DeniedAction, Designation, Flow, Layout};
 use crate::stage::Stage;
@@ -196,16 +196,7 @@ fn flow(name: &str, slug: &str, title: &str, designation: Designation, authentic
 }
 
 fn bind(draft: &mut Draft, target: Ref<Flow>, stage: Ref<dyn Stage>, order: i32) -> Result<(), Errors> {
-    let binding = FlowStageBinding {
-        target,
-        stage,
-        evaluate_on_plan: false,
-        re_evaluate_policies: true,
-        order,
-        policy_engine_mode: Default::default(),
-        invalid_response_action: InvalidResponseAction::Retry,
-    };
-    draft.add(&binding).map(|_| ())
+    draft.add(&FlowStageBinding::new(target, stage, order)).map(|_| ())
 }
 
 fn default_brand(flows: &DefaultFlows, certificate: Option<Ref<ak_store::certificate::CertificateKeyPair>>) -> Brand {

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use ak_flows::Runner;
+use ak_flows::{Runner, RunnerOptions, StoreDirectory};
 use ak_store::directory::password::PasswordHasher;
 use ak_store::model::Store;
 use ipnet::IpNet;
 
 use crate::metrics::Metrics;
-use crate::pages::Renderer;
+use crate::pages::{RenderError, Renderer};
 use crate::seal::Seal;
 
 /// What can be set about serving.
@@ -41,6 +41,24 @@ pub struct AppParts {
     pub renderer: Renderer,
     /// Settings.
     pub options: HttpOptions,
+}
+
+impl AppParts {
+    /// The usual parts for a store: its own directory, the built-in pages, and the default settings. What should be different is
+    /// replaced: `AppParts { renderer, ..AppParts::new(store, hasher, key)? }`.
+    ///
+    /// # Errors
+    /// Only a broken template.
+    pub fn new(store: Arc<Store>, hasher: PasswordHasher, secret_key: &str) -> Result<Self, RenderError> {
+        let directory = StoreDirectory::new(store.clone(), hasher.clone(), StoreDirectory::FLOOR);
+        Ok(Self {
+            runner: Runner::new(store, Arc::new(directory), RunnerOptions::default()),
+            hasher,
+            secret_key: secret_key.to_owned(),
+            renderer: Renderer::new()?,
+            options: HttpOptions::default(),
+        })
+    }
 }
 
 /// What all handlers share. A cheap handle.

@@ -3,15 +3,17 @@
 use ak_flows::Visit;
 use ak_store::directory::Person;
 use ak_store::records::TokenIntent;
-use axum::extract::{FromRequestParts, Request, State};
+use axum::extract::{FromRequestParts, OriginalUri, Request, State};
 use axum::http::request::Parts;
-use axum::http::{Method, StatusCode, header};
+use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
-use axum::response::{IntoResponse, Redirect, Response};
+use axum::response::{IntoResponse, Response};
 
 use crate::app::App;
 use crate::client::Origin;
 use crate::error::ApiError;
+use crate::flow_pages::see_other;
+use crate::interfaces::sign_in_for;
 use crate::view::Look;
 
 /// Who calls the API.
@@ -71,8 +73,8 @@ impl FromRequestParts<App> for Caller {
     }
 }
 
-/// The person who has signed in, in handlers of a program that links ak in. Needs the layer [`App::session_layer`] or
-/// [`App::guard`] around the route; without a session the answer is 401.
+/// The person who has signed in, in handlers of a program that links ak in. Needs [`guard`] around the route;
+/// without it the answer is 401.
 #[derive(Debug, Clone)]
 pub struct SignedIn(pub Person);
 
@@ -114,13 +116,16 @@ pub async fn guard(State(guard): State<Guard>, mut request: Request, next: Next)
         Err(error) => return ApiError::from(error).into_response(),
     };
     let Some(person) = visit.person else {
-        let wanted = request.uri().path_and_query().map_or("/", |p| p.as_str());
-        let next = serde_urlencoded::to_string([("next", wanted)]).unwrap_or_default();
-        return Redirect::to(&format!("/flows/-/default/authentication/?{next}")).into_response();
+        // Below `Router::nest` the request's own address lacks its beginning.
+        let wanted = request.extensions().get::<OriginalUri>().map_or(request.uri(), |original| &original.0);
+        return see_other(&sign_in_for(wanted));
     };
     if guard.group.as_ref().is_some_and(|group| !person.groups.iter().any(|g| g.name == *group)) {
         return app.denied_page(&Look::of(app, &origin), &origin).into_response();
     }
     request.extensions_mut().insert(SignedIn(person));
-    next.run(request).await
+    let mut response = next.run(request).await;
+    // What is for members only stays out of caches, and is asked for again when somebody goes back after signing out.
+    response.headers_mut().entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    response
 }

@@ -4,8 +4,8 @@ use ak_flows::{Brand, Designation, Flow, Input, Visit};
 use ak_policy::{Context, Request, decide};
 use ak_store::model::{Pk, Ref};
 use ak_store::records::{GroupFilter, Page, SessionFilter};
-use axum::extract::{Extension, Path, RawQuery, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::extract::{Extension, OriginalUri, Path, RawQuery, State};
+use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use uuid::Uuid;
 
@@ -70,14 +70,22 @@ impl App {
     }
 }
 
+/// The way to sign in and come back to `uri`, its query included.
+pub(crate) fn sign_in_for(uri: &Uri) -> String {
+    let wanted = uri.path_and_query().map_or("/", |p| p.as_str());
+    let next = serde_urlencoded::to_string([("next", wanted)]).unwrap_or_default();
+    format!("/flows/-/default/authentication/?{next}")
+}
+
 /// `GET /if/user/`: the page of who has signed in.
 pub(crate) async fn user(
     State(app): State<App>,
     Extension(origin): Extension<Origin>,
+    OriginalUri(uri): OriginalUri,
     headers: HeaderMap,
 ) -> Result<Response, PageError> {
     let visit = app.visit(&headers, &origin).await.map_err(page_error(&app, &origin))?;
-    let Some(person) = &visit.person else { return Ok(see_other("/flows/-/default/authentication/?next=%2Fif%2Fuser%2F")) };
+    let Some(person) = &visit.person else { return Ok(see_other(&sign_in_for(&uri))) };
     let sessions = sessions(&app, &visit, person.user.pk).await.map_err(page_error(&app, &origin))?;
     let user = UserView {
         name: person.user.name.clone(),
@@ -98,7 +106,7 @@ async fn sessions(app: &App, visit: &Visit, user: i64) -> ak_store::Result<Vec<S
     let sessions = app.store().read().await?.sessions().list(&filter, Page::first(20)).await?;
     let own = visit.session.as_ref().map(|s| s.id);
     let view = |session: ak_store::records::Session| SessionView {
-        device: session.last_user_agent,
+        device: crate::device::in_words(&session.last_user_agent),
         address: session.last_ip.map(|ip| ip.to_string()).unwrap_or_default(),
         last_used: session.last_used.format("%Y-%m-%d %H:%M UTC").to_string(),
         current: own == Some(session.id),
@@ -164,12 +172,11 @@ pub(crate) async fn configure(
     State(app): State<App>,
     Extension(origin): Extension<Origin>,
     Path(stage): Path<Uuid>,
+    OriginalUri(uri): OriginalUri,
     headers: HeaderMap,
 ) -> Result<Response, PageError> {
     let visit = app.visit(&headers, &origin).await.map_err(page_error(&app, &origin))?;
-    let Some(person) = &visit.person else {
-        return Ok(see_other(&format!("/flows/-/default/authentication/?next=%2Fflows%2F-%2Fconfigure%2F{stage}%2F")));
-    };
+    let Some(person) = &visit.person else { return Ok(see_other(&sign_in_for(&uri))) };
     let snapshot = app.store().snapshot();
     let stage = snapshot.get(Ref::<ak_flows::stages::PasswordStage>::new(Pk::of_uuid(stage)));
     let Some(flow) = stage.and_then(|s| s.configure_flow).and_then(|to| snapshot.get(to)) else {

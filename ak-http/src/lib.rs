@@ -17,6 +17,7 @@ mod app;
 mod assets;
 mod auth;
 mod client;
+mod device;
 mod error;
 mod executor;
 mod flow_pages;

@@ -65,7 +65,7 @@ impl Wiring {
             clock: Arc::new(SystemClock),
             rng: Arc::new(SystemRng),
             password_cost: Cost::default(),
-            password_floor: Duration::from_millis(500),
+            password_floor: StoreDirectory::FLOOR,
             registry: registry()?,
         })
     }

@@ -13,7 +13,7 @@ use super::object::Object;
 use super::pk::{Key, Pk};
 use super::registry::Registry;
 use super::snapshot::{People, Snapshot};
-use crate::clock::{Clock, Rng};
+use crate::clock::{Clock, Rng, SystemClock, SystemRng};
 use crate::error::{Result, StoreError};
 use crate::keyring::{Keyring, SETTING};
 use crate::records::{Backend, CommitOutcome, Durability, ObjectRow, Repository};
@@ -41,6 +41,14 @@ pub struct StoreOptions {
     pub clock: Arc<dyn Clock>,
     /// Randomness.
     pub rng: Arc<dyn Rng>,
+}
+
+impl StoreOptions {
+    /// The options of a program that runs in real time, with real randomness.
+    pub fn new(backend: Arc<dyn Backend>, registry: Arc<Registry>, secret_key: &str) -> Self {
+        let (clock, rng) = (Arc::new(SystemClock), Arc::new(SystemRng));
+        Self { backend, registry, secret_key: secret_key.to_owned(), clock, rng }
+    }
 }
 
 /// The objects of an installation, and the way to its records.
