@@ -79,7 +79,6 @@ recovery = Sign in as { $name }
 recovery-one = This recovery link works once, and only for another minute.
 recovery-many = This recovery link works once, and for { $minutes } more minutes.
 account = Your account
-account-name = Name
 account-username = Username
 account-email = Email
 account-groups = Groups

@@ -1,0 +1,292 @@
+//! What people see and do, in a real Chromium. Every page is left in `target/screenshots/` to be looked at.
+
+use std::time::Duration;
+
+use ak_flows::stages::{DenyStage, IdentificationStage, UserLoginStage};
+use ak_flows::{Authentication, Designation, Flow, FlowStageBinding};
+use ak_store::model::{Draft, Errors, Ref, Span};
+use ak_store::records::TokenIntent;
+use ak_tests::browser::{Browser, Look, Viewport};
+use ak_tests::server::{PASSWORD, Server, Start};
+use serde_json::{Value, json};
+use thirtyfour::prelude::ElementQueryable;
+use thirtyfour::{By, Key, WebElement};
+
+/// Somebody with a browser of her own.
+struct Visitor<'a> {
+    browser: Browser,
+    server: &'a Server,
+    /// In the names of her screenshots.
+    name: &'static str,
+    has_scripts: bool,
+}
+
+impl<'a> Visitor<'a> {
+    async fn open(server: &'a Server, name: &'static str, look: Look, has_scripts: bool) -> Self {
+        let look = if has_scripts { look } else { look.without_javascript() };
+        Self { browser: Browser::open(look).await, server, name, has_scripts }
+    }
+
+    async fn go(&self, path: &str) {
+        self.browser.goto(format!("{}{path}", self.server.url)).await.unwrap();
+    }
+
+    /// The first element that fits, as soon as it is there.
+    async fn see(&self, css: &str) -> WebElement {
+        let wait = self.browser.query(By::Css(css)).wait(Duration::from_secs(10), Duration::from_millis(40));
+        match wait.first().await {
+            Ok(element) => element,
+            Err(_) => panic!("{}: nothing is {css} in {}", self.name, self.browser.source().await.unwrap()),
+        }
+    }
+
+    async fn fill(&self, field: &str, text: &str) {
+        let input = self.see(&format!("input[name={field}]")).await;
+        input.clear().await.unwrap();
+        input.send_keys(text).await.unwrap();
+    }
+
+    async fn press(&self, css: &str) {
+        self.see(css).await.click().await.unwrap();
+    }
+
+    /// Answers the two questions of signing in.
+    async fn sign_in(&self, password: &str) {
+        self.fill("uid_field", "akadmin").await;
+        self.press("button[type=submit]").await;
+        self.fill("password", password).await;
+        self.press("button[type=submit]").await;
+    }
+
+    async fn text(&self) -> String {
+        self.see("body").await.text().await.unwrap()
+    }
+
+    /// The path and query in the address bar.
+    async fn place(&self) -> String {
+        let url = self.browser.current_url().await.unwrap().to_string();
+        url.strip_prefix(&self.server.url).unwrap_or(&url).to_owned()
+    }
+
+    /// Holds the page against what every page promises, and takes its picture.
+    async fn page(&self, name: &str) {
+        let script = "const inputs = [...document.querySelectorAll('input:not([type=hidden])')];
+            return {
+                wide: document.documentElement.scrollWidth - innerWidth,
+                nameless: inputs.filter(i => !i.labels.length && !i.ariaHidden).map(i => i.name),
+                headings: document.querySelectorAll('h1').length,
+                small: [...document.querySelectorAll('a, button')].filter(e => e.offsetHeight && e.offsetHeight < 24).map(e => e.textContent),
+            }";
+        let seen: Value = self.browser.execute(script, Vec::new()).await.unwrap().convert().unwrap();
+        let (label, promised) = (format!("{}-{name}", self.name), json!({ "nameless": [], "headings": 1, "small": [] }));
+        assert!(seen["wide"].as_i64().unwrap() <= 0, "{label} scrolls sideways by {}", seen["wide"]);
+        for (what, value) in promised.as_object().unwrap() {
+            assert_eq!(seen[what], *value, "{label}: {what}");
+        }
+        for entry in self.browser.browser_log().await.unwrap() {
+            // The status of a refused page itself is noted by the browser as well.
+            let is_status = ["status of 403", "status of 404"].iter().any(|status| entry.message.contains(status));
+            assert!(is_status, "{label}: {} {}", entry.level, entry.message);
+        }
+        self.browser.screenshot(&label).await;
+    }
+
+    /// Where the keyboard is.
+    async fn focus(&self) -> String {
+        self.browser.active_element().await.unwrap().id().await.unwrap().unwrap_or_default()
+    }
+
+    /// The colour behind what fits, as numbers.
+    async fn background(&self, css: &str) -> Vec<u32> {
+        let colour = self.see(css).await.css_value("background-color").await.unwrap();
+        colour.split(|c: char| !c.is_ascii_digit()).filter_map(|n| n.parse().ok()).take(3).collect()
+    }
+}
+
+/// Flows for pages that the default objects do not show: one that refuses, and one that asks whether to stay signed in.
+async fn furnish(server: &Server) {
+    let made = server.store.write(|draft| {
+        let closed = flow(draft, "closed", "Quarterly figures")?;
+        let deny = DenyStage { name: "closed".into(), deny_message: "The figures are for the board only.".into() };
+        let deny = draft.add(&deny)?;
+        draft.add(&FlowStageBinding::new(closed, Ref::new(deny.pk()), 0))?;
+
+        let stay = flow(draft, "stay", "Welcome")?;
+        let name = "default-authentication-identification";
+        let who = draft.snapshot().by::<IdentificationStage>("name", name).expect("a default stage").0;
+        let (_, login) = draft.snapshot().by::<UserLoginStage>("name", "default-authentication-login").expect("a default stage");
+        let login = UserLoginStage { name: "stay".into(), remember_me_offset: Span::seconds(3600), ..login.clone() };
+        let login = draft.add(&login)?;
+        draft.add(&FlowStageBinding::new(stay, Ref::new(who.pk()), 0))?;
+        draft.add(&FlowStageBinding::new(stay, Ref::new(login.pk()), 1)).map(drop)
+    });
+    made.await.unwrap();
+}
+
+fn flow(draft: &mut Draft, slug: &str, title: &str) -> Result<Ref<Flow>, Errors> {
+    let (_, like) = draft.snapshot().by::<Flow>("slug", "default-authentication-flow").expect("a default flow");
+    let (designation, authentication) = (Designation::Enrollment, Authentication::None);
+    let flow = Flow { name: slug.into(), slug: slug.into(), title: title.into(), designation, authentication, ..like.clone() };
+    draft.add(&flow)
+}
+
+/// One visitor sees every page, and signs in and out on the way.
+async fn tour(name: &'static str, look: Look, has_scripts: bool) {
+    let server = Server::start().await;
+    furnish(&server).await;
+    let visitor = Visitor::open(&server, name, look, has_scripts).await;
+    let user = server.store.read().await.unwrap().users().find_by_username("akadmin").await.unwrap().unwrap();
+
+    visitor.go("/if/user/?x=1").await;
+    visitor.see("input[name=uid_field]").await;
+    visitor.page("sign-in").await;
+    assert_eq!(visitor.focus().await, "field-uid_field");
+
+    // "Not you?" leads back to the question who it is.
+    visitor.fill("uid_field", "grace").await;
+    visitor.press("button[type=submit]").await;
+    visitor.see("input[name=password]").await;
+    assert_eq!(visitor.focus().await, "field-password");
+    assert!(visitor.text().await.contains("grace"));
+    visitor.page("password").await;
+    visitor.press(".person a").await;
+    visitor.see("input[name=uid_field]").await;
+
+    // A wrong password is told beside its field, and the next one counts.
+    visitor.sign_in("wrong").await;
+    let wrong = visitor.see("#field-password-error").await.text().await.unwrap();
+    assert!(wrong.contains("Invalid password"), "{wrong}");
+    assert_eq!(visitor.focus().await, "errors");
+    visitor.page("password-wrong").await;
+    show_password(&visitor).await;
+    visitor.fill("password", PASSWORD).await;
+    visitor.press("button[type=submit]").await;
+    visitor.see(".desk").await;
+    assert_eq!(visitor.place().await, "/if/user/?x=1", "the link that she came by");
+    visitor.page("user").await;
+
+    visitor.go("/if/flow/closed/").await;
+    assert!(visitor.see("main").await.text().await.unwrap().contains("for the board only"));
+    visitor.page("denied").await;
+    visitor.go("/nothing/here/").await;
+    visitor.see(".status").await;
+    visitor.page("not-found").await;
+
+    // Signed out, the way back shows nothing private.
+    visitor.go("/if/user/").await;
+    visitor.press(".bar a.button").await;
+    visitor.see("input[name=uid_field]").await;
+    visitor.browser.back().await.unwrap();
+    visitor.see("input[name=uid_field]").await;
+    assert!(!visitor.text().await.contains("root@example.com"));
+
+    visitor.go("/if/flow/stay/").await;
+    visitor.fill("uid_field", "akadmin").await;
+    visitor.press("button[type=submit]").await;
+    visitor.see("button[name=remember_me]").await;
+    visitor.page("stay").await;
+
+    let key = server.key(user.pk, TokenIntent::Recovery, Some(chrono::Duration::minutes(30))).await;
+    visitor.go(&format!("/recovery/use-token/{key}/")).await;
+    visitor.see("form button").await;
+    visitor.page("recovery").await;
+    visitor.press("form button").await;
+    visitor.see(".desk").await;
+    visitor.go(&format!("/recovery/use-token/{key}/")).await;
+    assert!(visitor.text().await.contains("not valid"), "a key opens once");
+    visitor.page("recovery-spent").await;
+
+    branded(&visitor).await;
+
+    let fresh = Start::new().without("AUTHENTIK_BOOTSTRAP_PASSWORD").start().await;
+    let visitor = Visitor { server: &fresh, ..visitor };
+    visitor.go("/").await;
+    assert!(visitor.text().await.contains("AUTHENTIK_BOOTSTRAP_PASSWORD"));
+    visitor.page("setup").await;
+}
+
+/// The button that shows what has been typed is there only where scripts run.
+async fn show_password(visitor: &Visitor<'_>) {
+    let button = visitor.see(".reveal").await;
+    assert_eq!(button.is_displayed().await.unwrap(), visitor.has_scripts);
+    if visitor.has_scripts {
+        visitor.fill("password", "typed").await;
+        let input = visitor.see("#field-password").await;
+        for expected in ["text", "password"] {
+            button.click().await.unwrap();
+            assert_eq!(input.attr("type").await.unwrap().as_deref(), Some(expected));
+            assert_eq!(input.value().await.unwrap().as_deref(), Some("typed"));
+        }
+    }
+}
+
+/// A brand's colour is on the button, and the words on it can be read.
+async fn branded(visitor: &Visitor<'_>) {
+    let admin = visitor.server.admin();
+    let brands = admin.get("/api/v3/core/brands/").await;
+    let brand = brands.body["results"][0]["brand_uuid"].as_str().unwrap().to_owned();
+    let style = json!({ "branding_title": "Alpine Works", "branding_custom_css": ":root { --ak-accent: #FD4B2D; }" });
+    let patched = admin.patch(&format!("/api/v3/core/brands/{brand}/"), &style).await;
+    assert_eq!(patched.status, 200, "{}", patched.text);
+    visitor.go("/flows/-/default/invalidation/").await;
+    assert_eq!(visitor.background("button.primary").await, [253, 75, 45]);
+    visitor.page("sign-in-brand").await;
+}
+
+#[tokio::test]
+async fn on_a_desk_in_light_colours_with_scripts() {
+    tour("desktop-light", Look::desktop(), true).await;
+}
+
+#[tokio::test]
+async fn on_a_desk_in_dark_colours_without_scripts() {
+    tour("desktop-dark", Look::desktop().dark(), false).await;
+}
+
+#[tokio::test]
+async fn on_a_phone_in_dark_colours_without_scripts() {
+    tour("phone-dark", Look::phone().dark(), false).await;
+}
+
+#[tokio::test]
+async fn on_the_narrowest_phone_in_light_colours_with_scripts() {
+    tour("phone-light", Look::phone().sized(Viewport { width: 320, height: 640, mobile: true }), true).await;
+}
+
+#[tokio::test]
+async fn the_keyboard_is_enough_and_the_colours_are_those_asked_for() {
+    let server = Server::start().await;
+    let visitor = Visitor::open(&server, "keyboard", Look::desktop().dark(), true).await;
+    visitor.go("/").await;
+    visitor.see("input[name=uid_field]").await;
+    assert_eq!(visitor.background("body").await, [0x11, 0x14, 0x19]);
+    let type_blindly = async |keys: &str| {
+        visitor.browser.action_chain().send_keys(keys).perform().await.unwrap();
+    };
+    type_blindly(&format!("akadmin{}", '\u{e007}')).await;
+    visitor.see("input[name=password]").await;
+    // To the button that shows the password and on to the one that sends it.
+    let tab = String::from(char::from(Key::Tab));
+    type_blindly(&format!("{PASSWORD}{tab}{tab}")).await;
+    let focused = visitor.browser.active_element().await.unwrap();
+    assert_eq!(focused.attr("type").await.unwrap().as_deref(), Some("submit"));
+    type_blindly(" ").await;
+    visitor.see(".desk").await;
+    assert_eq!(visitor.place().await, "/if/user/");
+}
+
+#[tokio::test]
+async fn who_clicks_twice_signs_in_once() {
+    let server = Server::start().await;
+    let visitor = Visitor::open(&server, "impatient", Look::desktop(), true).await;
+    visitor.go("/if/user/").await;
+    for (field, text) in [("uid_field", "akadmin"), ("password", PASSWORD)] {
+        visitor.fill(field, text).await;
+        let button = visitor.see("button[type=submit]").await;
+        visitor.browser.action_chain().double_click_element(&button).perform().await.unwrap();
+    }
+    visitor.see(".desk").await;
+    visitor.go("/if/user/").await;
+    let rows = visitor.browser.find_all(By::Css(".sessions > *, tbody tr")).await.unwrap();
+    assert_eq!(rows.len(), 1, "one session");
+}
