@@ -134,8 +134,8 @@ pub struct Flow {
     /// How the results of several policies make one.
     #[serde(default)]
     pub policy_engine_mode: EngineMode,
-    /// Asks for pages that password managers on phones understand. Our pages always are plain forms; with this on, a page also has
-    /// its fields in one form without scripts around them.
+    /// Asks for pages that password managers on phones understand. Our pages always are plain forms; with this on, they come without
+    /// any script.
     #[serde(default)]
     pub compatibility_mode: bool,
     /// How pages are laid out.

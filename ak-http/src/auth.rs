@@ -23,6 +23,8 @@ pub struct Caller {
     pub person: Person,
     /// Whether it came with the cookie of a browser's session, not with a token.
     pub by_cookie: bool,
+    /// Where the call came from.
+    pub ip: Option<std::net::IpAddr>,
 }
 
 impl Caller {
@@ -36,18 +38,18 @@ impl App {
     /// Who calls: the owner of the bearer token, else of the session. A call that changes something by a session needs the token
     /// against forged requests.
     pub(crate) async fn caller(&self, parts: &Parts) -> Result<Caller, ApiError> {
+        let origin = parts.extensions.get::<Origin>().ok_or(ApiError::Internal)?;
         if let Some(value) = parts.headers.get(header::AUTHORIZATION) {
             let key = value.to_str().ok().and_then(bearer).ok_or(ApiError::BadToken)?;
-            return Ok(Caller { person: self.bearer(key).await?, by_cookie: false });
+            return Ok(Caller { person: self.bearer(key).await?, by_cookie: false, ip: origin.ip });
         }
-        let origin = parts.extensions.get::<Origin>().ok_or(ApiError::Internal)?;
         let visit = self.visit(&parts.headers, origin).await?;
         let (Some(person), Some(session)) = (visit.person, visit.session) else { return Err(ApiError::NotAuthenticated) };
         let safe = matches!(parts.method, Method::GET | Method::HEAD | Method::OPTIONS);
         if !safe && (origin.is_cross_site(&parts.headers) || !self.has_csrf_token(&parts.headers, &session.id)) {
             return Err(ApiError::Csrf);
         }
-        Ok(Caller { person, by_cookie: true })
+        Ok(Caller { person, by_cookie: true, ip: origin.ip })
     }
 
     async fn bearer(&self, key: &str) -> Result<Person, ApiError> {
@@ -111,6 +113,10 @@ pub async fn guard(State(guard): State<Guard>, mut request: Request, next: Next)
         // Not behind the layers of `App::layer`: nothing is known about the request, so nothing is let through.
         return ApiError::Internal.into_response();
     };
+    // The session's cookie comes along from other hosts of the same domain: what changes something must come from this one.
+    if !matches!(*request.method(), Method::GET | Method::HEAD) && origin.is_cross_site(request.headers()) {
+        return ApiError::Csrf.into_response();
+    }
     let visit: Visit = match app.visit(request.headers(), &origin).await {
         Ok(visit) => visit,
         Err(error) => return ApiError::from(error).into_response(),

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use axum::extract::{ConnectInfo, Request, State};
+use axum::extract::{ConnectInfo, MatchedPath, Request, State};
 use axum::http::{HeaderMap, HeaderValue, Uri, header};
 use axum::middleware::Next;
 use axum::response::Response;
@@ -15,8 +15,6 @@ use crate::app::App;
 pub struct Origin {
     /// Address of the browser.
     pub ip: Option<IpAddr>,
-    /// Whether the peer that connected is on this machine, and no proxy spoke for anybody else.
-    pub is_local: bool,
     /// `https` or `http`.
     pub scheme: &'static str,
     /// Host as asked for, with its port if it has one; checked to be a host.
@@ -68,11 +66,14 @@ pub(crate) async fn identify(State(app): State<App>, mut request: Request, next:
     let over_tls = request.extensions().get::<OverTls>().is_some();
     let id = app.store().rng().hex_id();
     let origin = origin(request.headers(), request.uri(), peer, over_tls, &app.options.trusted_proxies, id.clone());
-    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let method = request.method().clone();
+    // The route and not the path: paths hold recovery keys.
+    let route = request.extensions().get::<MatchedPath>().map_or_else(|| "-".to_owned(), |m| m.as_str().to_owned());
+    let watched = !route.starts_with("/-/") && !route.starts_with("/static/");
     let ip = origin.ip;
     request.extensions_mut().insert(origin);
     let begun = app.store().clock().monotonic_micros();
-    if let Err(error) = app.store().refresh_now_and_then().await {
+    if watched && let Err(error) = app.store().refresh_now_and_then().await {
         // What is known stays in force; whether the storage answers is for the request itself, and for readiness, to find out.
         tracing::warn!(%error, "changes made elsewhere cannot be looked for");
     }
@@ -80,7 +81,7 @@ pub(crate) async fn identify(State(app): State<App>, mut request: Request, next:
     let micros = app.store().clock().monotonic_micros().saturating_sub(begun);
     let status = response.status().as_u16();
     app.metrics.request(&method, status, micros);
-    tracing::debug!(request_id = id, %method, path, status, micros, client_ip = ?ip, "request");
+    tracing::debug!(request_id = id, %method, route, status, micros, client_ip = ?ip, "request");
     if let Ok(value) = HeaderValue::from_str(&id) {
         response.headers_mut().insert("x-authentik-id", value);
     }
@@ -103,14 +104,12 @@ fn origin(headers: &HeaderMap, uri: &Uri, peer: Option<IpAddr>, over_tls: bool, 
     let asked = forwarded("x-forwarded-host").map(|h| h.split(',').next().unwrap_or("").trim());
     let asked = asked.filter(|h| is_host(h)).or_else(|| text("host").filter(|h| is_host(h)));
     let asked = asked.or_else(|| uri.authority().map(|a| a.as_str()).filter(|h| is_host(h)));
-    let chain = forwarded("x-forwarded-for");
+    // Some proxies add a line of their own below the client's: all lines are one list (RFC 9110, section 5.3).
+    let lines: Vec<&str> = headers.get_all("x-forwarded-for").iter().filter_map(|v| v.to_str().ok()).collect();
+    let chain = (behind_proxy && !lines.is_empty()).then(|| lines.join(","));
     let user_agent = text(header::USER_AGENT.as_str()).unwrap_or_default().chars().take(255).collect();
     Origin {
-        ip: chain.and_then(|chain| client(chain, &is_trusted)).or(peer),
-        is_local: peer.is_some_and(|ip| ip.is_loopback())
-            && chain.is_none()
-            && text("forwarded").is_none()
-            && text("x-real-ip").is_none(),
+        ip: chain.as_deref().and_then(|chain| client(chain, &is_trusted)).or(peer),
         scheme,
         host: asked.unwrap_or("localhost").to_ascii_lowercase(),
         user_agent,
@@ -200,8 +199,8 @@ mod tests {
     fn an_address_that_the_client_wrote_itself_does_not_count() {
         let origin = from("10.0.0.2", &[("x-forwarded-for", "127.0.0.1, 198.51.100.7, 10.0.0.3")]);
         assert_eq!(origin.ip, Some("198.51.100.7".parse().unwrap()));
-        assert!(!from("127.0.0.1", &[("x-forwarded-for", "127.0.0.1")]).is_local);
-        assert!(from("127.0.0.1", &[]).is_local);
+        let two_lines = from("10.0.0.2", &[("x-forwarded-for", "127.0.0.1"), ("x-forwarded-for", "198.51.100.7")]);
+        assert_eq!(two_lines.ip, Some("198.51.100.7".parse().unwrap()));
     }
 
     #[test]

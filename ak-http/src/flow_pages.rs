@@ -26,8 +26,7 @@ pub(crate) async fn show(
 ) -> Response {
     let place = Place { app: &app, origin: &origin, slug: &slug, query: query.unwrap_or_default() };
     // A picture or a frame on another page must not begin or go on with a flow (a sign-out, say): only a person who goes there.
-    let dest = headers.get("sec-fetch-dest").and_then(|v| v.to_str().ok());
-    if dest.is_some_and(|dest| dest != "document") && origin.is_cross_site(&headers) {
+    if !is_navigation(&headers) {
         return ApiError::Forbidden.into_response();
     }
     place.run(&headers, None, None).await
@@ -115,9 +114,8 @@ impl Place<'_> {
         }
         let look = Look::of(self.app, self.origin);
         let snapshot = self.app.store().snapshot();
-        let info = snapshot
-            .by::<Flow>("slug", self.slug)
-            .map(|(_, flow)| self.app.runner.flow_info(&snapshot, flow, self.origin.host_name()));
+        let flow = snapshot.by::<Flow>("slug", self.slug).map(|(_, flow)| flow);
+        let info = flow.map(|flow| self.app.runner.flow_info(&snapshot, flow, self.origin.host_name()));
         let csrf = self.app.seal.token(&["flow", self.slug, &outcome.turn.to_string()], outcome.session.as_ref());
         let cancel = self.cancel_url();
         let action = self.address(None);
@@ -134,6 +132,11 @@ impl Place<'_> {
             (true, "ak-stage-access-denied") => StatusCode::FORBIDDEN,
             _ => StatusCode::OK,
         };
+        let mut challenge = challenge.clone();
+        if flow.is_some_and(|flow| flow.compatibility_mode) {
+            // A page without scripts: the only one there is shows what is typed.
+            challenge.fields.insert("allow_show_password".into(), false.into());
+        }
         let value = challenge.value(&info.unwrap_or_default());
         html(status, headers::FLOW_CSP, self.app.renderer.flow_page(&look.page(), &value, &form))
     }
@@ -185,6 +188,12 @@ impl Place<'_> {
         let next = serde_urlencoded::to_string([("next", again)]).unwrap_or_default();
         format!("/flows/-/cancel/?{next}")
     }
+}
+
+/// Whether a person goes there: a browser that says what it loads for says that it is a page of its own. The other pictures and frames
+/// of our own pages count as little as those of others: people choose them too.
+pub(crate) fn is_navigation(headers: &HeaderMap) -> bool {
+    headers.get("sec-fetch-dest").is_none_or(|dest| dest == "document")
 }
 
 /// The value of a parameter in a query.

@@ -2,8 +2,9 @@
 
 use ak_flows::{Brand, Designation, Flow, Input, Visit};
 use ak_policy::{Context, Request, decide};
+use ak_store::directory::Person;
 use ak_store::model::{Pk, Ref};
-use ak_store::records::{GroupFilter, Page, SessionFilter};
+use ak_store::records::{Page, SessionFilter, UserFilter};
 use axum::extract::{Extension, OriginalUri, Path, RawQuery, State};
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
@@ -12,7 +13,7 @@ use uuid::Uuid;
 use crate::app::App;
 use crate::client::Origin;
 use crate::error::ApiError;
-use crate::flow_pages::{parameter, see_other};
+use crate::flow_pages::{is_navigation, parameter, see_other};
 use crate::pages::{SessionView, UserView, headers};
 use crate::view::{Look, html};
 
@@ -58,10 +59,11 @@ impl App {
             return Ok(true);
         }
         let mut repo = self.store().read().await?;
-        let filter = GroupFilter { is_superuser: Some(true), ..GroupFilter::default() };
-        for group in repo.groups().list(&filter, Page::first(100)).await? {
-            let members = repo.groups().members(group.pk, Page::first(1000)).await?;
-            if members.iter().any(|m| m.is_active && m.password.as_deref().is_some_and(ak_store::directory::password::is_hash)) {
+        let filter = UserFilter { is_active: Some(true), ..UserFilter::default() };
+        // The first accounts of an installation are its administrators; looking further would cost more than a set-up page too many.
+        for user in repo.users().list(&filter, Page::first(200)).await? {
+            let can_sign_in = user.password.as_deref().is_some_and(ak_store::directory::password::is_hash);
+            if can_sign_in && Person::of(&mut *repo, user).await?.is_superuser() {
                 self.has_admin.store(true, Relaxed);
                 return Ok(true);
             }
@@ -175,6 +177,9 @@ pub(crate) async fn configure(
     OriginalUri(uri): OriginalUri,
     headers: HeaderMap,
 ) -> Result<Response, PageError> {
+    if !is_navigation(&headers) {
+        return Err(page_error(&app, &origin)(ApiError::Forbidden));
+    }
     let visit = app.visit(&headers, &origin).await.map_err(page_error(&app, &origin))?;
     let Some(person) = &visit.person else { return Ok(see_other(&sign_in_for(&uri))) };
     let snapshot = app.store().snapshot();

@@ -15,7 +15,7 @@ pub(crate) struct Seal {
 }
 
 /// The claims of a session cookie, as outposts and older programs read them.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Serialize, Deserialize)]
 pub(crate) struct SessionClaims {
     /// The session's key.
     pub(crate) sid: String,

@@ -46,24 +46,32 @@ impl App {
 
     /// The keys in cookies that count: signed here, and on https without a cookie domain the one that the companion vouches for.
     fn session_keys(&self, headers: &HeaderMap, origin: &Origin) -> Vec<String> {
-        let companion = cookies(headers, COMPANION).next();
+        let companion = cookies(headers, COMPANION).into_iter().next();
         let guarded = origin.is_https() && self.options.cookie_domain.is_none();
-        let fits = |key: &String| !guarded || companion == Some(companion_of(key).as_str());
-        // A browser sends few; more are an attempt to keep us busy.
-        cookies(headers, COOKIE).take(4).filter_map(|value| self.seal.open_session(value)).filter(fits).collect()
+        let fits = |key: &String| !guarded || companion.as_deref() == Some(companion_of(key).as_str());
+        // A browser sends few; more are an attempt to keep us busy. Others of the domain may set some, so those that count are sought
+        // among all of them.
+        let all = cookies(headers, COOKIE).into_iter().take(64);
+        all.filter_map(|value| self.seal.open_session(&value)).filter(fits).take(4).collect()
     }
 
     /// Notes the use of a session, about once a minute. False: it has ended just now.
     async fn touch(&self, session: &Session, client: &Client) -> Result<bool> {
         let now = self.store().clock().now();
         let moved = session.last_ip != client.ip || session.last_user_agent != client.user_agent;
-        if now - session.last_used < Duration::minutes(1) && !moved {
+        // Reading must not become writing at a stranger's will.
+        let often = if moved { Duration::seconds(10) } else { Duration::minutes(1) };
+        if session.user.is_none() || now - session.last_used < often {
             return Ok(true);
         }
         let mut repo = self.store().backend().begin(Durability::Relaxed).await?;
         match repo.sessions().touch(&session.id, now, client.ip, &client.user_agent).await {
             Ok(()) => repo.save().await.map(|()| true),
             Err(StoreError::Missing(_)) => Ok(false),
+            Err(StoreError::Busy(why)) => {
+                tracing::debug!(why, "the use of a session is not noted");
+                Ok(true)
+            }
             Err(error) => Err(error),
         }
     }
@@ -113,9 +121,13 @@ fn companion_of(key: &str) -> String {
     hex::encode(Sha256::digest(format!("companion:{key}")))
 }
 
-/// The values of the cookies with this name, in the order in which the browser sent them.
-fn cookies<'a>(headers: &'a HeaderMap, name: &'a str) -> impl Iterator<Item = &'a str> {
-    let lines = headers.get_all(header::COOKIE).into_iter().filter_map(|v| v.to_str().ok());
-    let pairs = lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    pairs.filter(move |(found, _)| *found == name).map(|(_, value)| value.trim_matches('"'))
+/// The values of the cookies with this name, in the order in which the browser sent them. Bytes that are no text spoil only the
+/// cookie that they stand in.
+fn cookies(headers: &HeaderMap, name: &str) -> Vec<String> {
+    let lines = headers.get_all(header::COOKIE).into_iter().map(|v| String::from_utf8_lossy(v.as_bytes()));
+    let value = |pair: &str| {
+        let (found, value) = pair.trim().split_once('=')?;
+        (found == name).then(|| value.trim_matches('"').to_owned())
+    };
+    lines.flat_map(|line| line.split(';').filter_map(value).collect::<Vec<_>>()).collect()
 }

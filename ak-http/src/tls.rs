@@ -43,7 +43,7 @@ impl ResolvesServerCert for BrandCertificates {
 
 impl BrandCertificates {
     fn key(&self, snapshot: &Snapshot, at: Ref<CertificateKeyPair>) -> Option<Arc<CertifiedKey>> {
-        let mut parsed = self.parsed.lock().ok()?;
+        let mut parsed = self.parsed.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if parsed.revision != snapshot.revision() {
             *parsed = Parsed { revision: snapshot.revision(), ..Parsed::default() };
         }
@@ -64,7 +64,9 @@ fn certified(pair: &CertificateKeyPair) -> Result<CertifiedKey, String> {
     let chain = chain.collect::<Result<Vec<_>, _>>().map_err(|e| e.to_string())?;
     let key = PrivateKeyDer::from_pem_slice(pair.key_data.reveal().as_bytes()).map_err(|e| e.to_string())?;
     let key = aws_lc_rs::sign::any_supported_type(&key).map_err(|e| e.to_string())?;
-    Ok(CertifiedKey::new(chain, key))
+    let certified = CertifiedKey::new(chain, key);
+    certified.keys_match().map_err(|e| e.to_string())?;
+    Ok(certified)
 }
 
 /// The configuration of the TLS listener: HTTP/2 and HTTP/1.1, TLS 1.2 and 1.3.

@@ -5,7 +5,7 @@ use clap::{Parser, Subcommand};
 /// Identity provider: one program for the server, the worker, and the administrator at a terminal.
 ///
 /// Settings come from AUTHENTIK_* environment variables and an optional YAML file; `ak settings` lists them.
-#[derive(Debug, Parser)]
+#[derive(Parser)]
 #[command(name = "ak", version)]
 pub struct Cli {
     /// What to do.
@@ -13,8 +13,8 @@ pub struct Cli {
     pub command: Command,
 }
 
-/// A command.
-#[derive(Debug, Subcommand)]
+/// A command. Some hold passwords, so there is no `Debug`.
+#[derive(Subcommand)]
 pub enum Command {
     /// Serve pages and the API, with a worker inside.
     Server,
@@ -58,7 +58,7 @@ pub enum Command {
 }
 
 /// Commands about accounts.
-#[derive(Debug, Subcommand)]
+#[derive(Subcommand)]
 pub enum UserCommand {
     /// List accounts.
     List {
