@@ -3,10 +3,15 @@
 use ak_store::records::User;
 use serde_json::Value;
 
-/// The picture of an account: the attribute `avatar` if it is a picture's address, else the initials.
-pub fn of(user: &User) -> String {
+/// The picture that an account brings itself: the attribute `avatar`, if it is a picture's address.
+pub fn own(user: &User) -> Option<&str> {
     let own = user.attributes.get("avatar").and_then(Value::as_str);
-    match own.filter(|a| a.starts_with("https://") || a.starts_with("http://") || a.starts_with("data:image/")) {
+    own.filter(|a| a.starts_with("https://") || a.starts_with("http://") || a.starts_with("data:image/"))
+}
+
+/// The picture of an account: its own, else the initials.
+pub fn of(user: &User) -> String {
+    match own(user) {
         Some(avatar) => avatar.to_owned(),
         None => initials(if user.name.is_empty() { &user.username } else { &user.name }),
     }

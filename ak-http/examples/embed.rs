@@ -89,7 +89,7 @@ impl Stage for HouseRulesStage {
                 Ok(Step::Pass)
             }
             Ok(Some(false)) => Ok(Step::Deny(Some("You cannot come in without accepting the house rules.".into()))),
-            Ok(None) => Ok(Step::Retry(ResponseErrors::field("accept", "Please choose.", "required"))),
+            Ok(None) => Ok(Step::Retry(ResponseErrors::whole("Please choose.", "required"))),
             Err(errors) => Ok(Step::Retry(errors)),
         }
     }

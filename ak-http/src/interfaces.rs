@@ -94,7 +94,7 @@ pub(crate) async fn user(
         username: person.user.username.clone(),
         email: person.user.email.clone(),
         initials: ak_flows::avatar::letters(if person.user.name.is_empty() { &person.user.username } else { &person.user.name }),
-        avatar_url: None,
+        avatar_url: ak_flows::avatar::own(&person.user).map(str::to_owned),
         groups: person.groups.iter().map(|g| g.name.clone()).collect(),
         sessions,
     };
@@ -103,17 +103,19 @@ pub(crate) async fn user(
     Ok(html(StatusCode::OK, headers::PAGE_CSP, page))
 }
 
+/// Where the account is signed in: this session first, then the one that was used last. Twenty are enough to look at.
 async fn sessions(app: &App, visit: &Visit, user: i64) -> ak_store::Result<Vec<SessionView>> {
     let filter = SessionFilter { user: Some(user), valid_at: Some(app.store().clock().now()) };
-    let sessions = app.store().read().await?.sessions().list(&filter, Page::first(20)).await?;
+    let mut sessions = app.store().read().await?.sessions().list(&filter, Page::first(100)).await?;
     let own = visit.session.as_ref().map(|s| s.id);
+    sessions.sort_by_key(|s| (own != Some(s.id), std::cmp::Reverse(s.last_used)));
     let view = |session: ak_store::records::Session| SessionView {
         device: crate::device::in_words(&session.last_user_agent),
         address: session.last_ip.map(|ip| ip.to_string()).unwrap_or_default(),
         last_used: session.last_used.format("%Y-%m-%d %H:%M UTC").to_string(),
         current: own == Some(session.id),
     };
-    Ok(sessions.into_iter().map(view).collect())
+    Ok(sessions.into_iter().take(20).map(view).collect())
 }
 
 /// `GET /flows/-/default/<designation>/`: to the brand's flow, else to the first by slug whose policies let the person through.

@@ -107,7 +107,7 @@ async fn programs_that_speak_json_meet_the_same_stage_and_the_api_knows_its_kind
     assert_eq!(rules.body["component"], "acme-stage-house-rules", "{}", rules.body);
     assert_eq!(rules.body["rules"][0], "Feed the cat.");
     let unsure = client.answer(&executor, &json!({ "component": "acme-stage-house-rules" })).await;
-    assert_eq!(unsure.body["response_errors"]["accept"][0]["code"], "required", "{}", unsure.body);
+    assert_eq!(unsure.body["response_errors"]["non_field_errors"][0]["code"], "required", "{}", unsure.body);
     let done = client.answer(&executor, &json!({ "component": "acme-stage-house-rules", "accept": true })).await;
     assert_eq!(done.body["component"], "xak-flow-redirect", "{}", done.body);
 

@@ -118,7 +118,9 @@ fn field_errors(challenge: &Value) -> BTreeMap<String, Vec<String>> {
 
 fn person(challenge: &Value) -> Option<Person> {
     let name = text(challenge, "pending_user");
-    let avatar = urls::image(text(challenge, "pending_user_avatar")).map(str::to_owned);
+    // A drawing of the initials has one colour for every theme: the page draws them itself, in its own colours.
+    let drawn = |url: &str| url.starts_with("data:image/svg+xml,");
+    let avatar = urls::image(text(challenge, "pending_user_avatar")).filter(|url| !drawn(url)).map(str::to_owned);
     (!name.is_empty()).then(|| Person { name: name.to_owned(), avatar, initials: initials(name) })
 }
 

@@ -70,21 +70,16 @@ ended-again = Sign in to { $application } again
 
 # set-up, recovery, account
 setup = Set up { $brand }
-setup-text = Nobody can sign in yet: the administrator akadmin has no password. Give it one in either of two ways.
-setup-env = Before the first start, in the environment:
-setup-cli = At any time, on the server:
-setup-done = Then load this page again.
+setup-text = Nobody can sign in yet: the administrator has no password. Set one on the server:
+setup-env = A new installation takes it from the environment at its first start:
 setup-reload = I have set a password
 recovery = Sign in as { $name }
 recovery-one = This recovery link works once, and only for another minute.
 recovery-many = This recovery link works once, and for { $minutes } more minutes.
 account = Your account
-account-username = Username
 account-email = Email
 account-groups = Groups
 account-none = None
 sessions = Sessions
-sessions-device = Device
-sessions-address = Address
-sessions-used = Last used
+sessions-used = last used { $when }
 sessions-current = This device

@@ -7,7 +7,7 @@ pub struct Viewport {
     pub width: u32,
     /// From top to bottom.
     pub height: u32,
-    /// Whether the page's `viewport` meta tag counts, as it does on a phone.
+    /// Whether the page's `viewport` meta tag counts and fingers point, as on a phone.
     pub mobile: bool,
 }
 

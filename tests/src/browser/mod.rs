@@ -88,6 +88,8 @@ impl Browser {
         let emulation = browser.session.cdp();
         let Viewport { width, height, mobile } = look.viewport;
         emulation.emulation().set_device_metrics_override(width, height, 1.0, mobile).await?;
+        // A phone is used with fingers: pages make room for them.
+        emulation.send_raw("Emulation.setTouchEmulationEnabled", serde_json::json!({ "enabled": mobile })).await?;
         let scheme = MediaFeature { name: "prefers-color-scheme".to_owned(), value: look.scheme().to_owned() };
         emulation.send(SetEmulatedMedia { media: None, features: Some(vec![scheme]) }).await?;
         Ok(browser)
