@@ -92,6 +92,8 @@ pub async fn advance(world: &World<'_>, flow: &Flow, plan: Plan, answer: Option<
             Go::Restart { .. } if run.restarted && !answered => return run.denied(None).await,
             Go::Restart { keep_context } => {
                 run.restarted |= !answered;
+                // An answer that was not taken was meant for what is no more.
+                answer = None;
                 let subject = run.subject().await?;
                 if let Err(refusal) = run.restart(keep_context, subject.as_ref()) {
                     return Ok(run.refused(refusal, subject.as_ref()));
