@@ -123,6 +123,23 @@ pub enum CookieChange {
     Clear,
 }
 
+impl Page {
+    fn of(reply: Reply, ended: bool) -> Self {
+        match reply {
+            Reply::Challenge(challenge) => Self::Challenge(challenge, ended),
+            Reply::Done(to) => Self::Redirect(to),
+        }
+    }
+}
+
+impl Outcome {
+    /// A turn that is shown, and forgotten.
+    fn shown(turn: Turn) -> Self {
+        let page = Page::of(turn.reply, turn.plan.is_none());
+        Self { page, cookie: CookieChange::Keep, turn: 0, session: None, taken: false, refusal: turn.refusal, failed: false }
+    }
+}
+
 impl std::fmt::Debug for CookieChange {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
@@ -252,8 +269,9 @@ impl Runner {
             request_id: &visit.request_id,
         };
         let session = visit.session.as_ref();
+        let given = context != Context::default();
         let kept = session.and_then(|s| s.plan.as_ref()).and_then(Plan::read);
-        let current = kept.as_ref().filter(|plan| plan.flow_pk() == at.pk() && context == Context::default()).cloned();
+        let current = kept.as_ref().filter(|plan| plan.flow_pk() == at.pk() && !given).cloned();
         let stale = input.turn.is_some_and(|turn| turn != session.map_or(0, |s| s.turn));
         let answer = input.answer.as_ref().filter(|_| !stale);
         let plan = match current {
@@ -272,6 +290,12 @@ impl Runner {
         if let Some(refusal) = &turn.refusal {
             let decision = refusal.decision.as_ref().and_then(|d| serde_json::to_string(d).ok()).unwrap_or_default();
             tracing::info!(flow = flow.slug, request_id = visit.request_id, reason = refusal.reason, decision, "flow refused");
+        }
+        // The first page can be shown again from nothing. What another room or another flow has gathered cannot be gathered again, and
+        // what a turn makes happen has to happen.
+        let led_on = turn.plan.is_some() && matches!(turn.reply, Reply::Done(_));
+        if session.is_none() && answer.is_none() && turn.effects.is_empty() && !given && !led_on {
+            return Ok(Some(Outcome::shown(turn)));
         }
         self.keep(visit, kept.as_ref(), turn, answer.is_some()).await
     }
@@ -296,13 +320,9 @@ impl Runner {
     async fn keep(&self, visit: &Visit, before: Option<&Plan>, turn: Turn, answered: bool) -> Result<Option<Outcome>, RunError> {
         let Turn { mut plan, reply, mut effects, refusal } = turn;
         let failed = effects.iter().any(|e| matches!(e, Effect::Event { action: "login_failed", .. }));
-        let mut page = match reply {
-            Reply::Challenge(challenge) => Page::Challenge(challenge, plan.is_none()),
-            Reply::Done(to) => Page::Redirect(to),
-        };
-        let nothing_new = effects.is_empty() && plan.as_ref() == before && visit.session.is_some();
-        if nothing_new || (visit.session.is_none() && !answered) {
-            let (turn, session) = visit.session.as_ref().map_or((0, None), |s| (s.turn, Some(s.id)));
+        let mut page = Page::of(reply, plan.is_none());
+        if let Some(session) = visit.session.as_ref().filter(|_| effects.is_empty() && plan.as_ref() == before) {
+            let (turn, session) = (session.turn, Some(session.id));
             return Ok(Some(Outcome { page, cookie: CookieChange::Keep, turn, session, taken: answered, refusal, failed }));
         }
         let mut repo = self.store.backend().begin(durability(&effects)).await?;
