@@ -110,7 +110,7 @@ macro_rules! conformance_suite {
             users: absent, add_and_find, update, passwords, names_are_unique, keys_are_never_used_again, fields_and_case,
                 filters, wildcards_are_letters, pages, deletion_cascades;
             groups: absent, add_and_find, update, refusals, cycles_are_refused, lists, memberships, inheritance, deletion;
-            sessions: add_and_expire, lists, plans_are_swapped_once, touch, deletion;
+            sessions: add_and_expire, lists, plans_are_swapped_once, touch, deletion, deletion_in_batches;
             tokens: add_and_expire, lists, update, refusals, spend, spend_has_one_winner, deletion;
             events: add_and_find, lists, expiry;
             tasks: add_and_find, lists, claim_in_order, a_task_has_one_owner, leases_end, retry_and_death, lost_in_the_last_try,

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::{Pair, at, hash};
 use crate::error::StoreError;
-use crate::records::{Page, Session, SessionFilter};
+use crate::records::{CLEAN_BATCH, Page, Session, SessionFilter};
 
 /// A session that ends at minute 60; its key follows from `n`, and so does its last use.
 pub(super) fn session(n: u8, user: Option<i64>) -> Session {
@@ -132,4 +132,16 @@ pub async fn deletion(pair: Pair) {
     assert_eq!(sessions.delete_expired(at(59)).await.unwrap(), 0);
     assert_eq!(sessions.delete_expired(at(61)).await.unwrap(), 1);
     assert_eq!(keys(&sessions.list(&SessionFilter::default(), Page::ALL).await.unwrap()), [5]);
+}
+
+/// A clean-up takes so many at once, and no more: others want to write too.
+pub async fn deletion_in_batches(pair: Pair) {
+    let mut tx = pair.write().await;
+    for n in 0..=CLEAN_BATCH {
+        let mut id = [0; 32];
+        id[..8].copy_from_slice(&n.to_be_bytes());
+        tx.sessions().add(&Session { id, ..session(1, None) }).await.unwrap();
+    }
+    assert_eq!(tx.sessions().delete_expired(at(61)).await.unwrap(), CLEAN_BATCH);
+    assert_eq!(tx.sessions().delete_expired(at(61)).await.unwrap(), 1);
 }

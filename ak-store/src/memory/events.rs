@@ -10,7 +10,7 @@ use super::state::State;
 use super::{Tx, page, total};
 use crate::error::{Result, StoreError};
 use crate::records::rules::kept;
-use crate::records::{Event, EventFilter, Events, Page};
+use crate::records::{CLEAN_BATCH, Event, EventFilter, Events, Page};
 
 impl State {
     fn filtered_events<'a>(&'a self, filter: &'a EventFilter) -> impl Iterator<Item = &'a Arc<Event>> {
@@ -50,7 +50,13 @@ impl Events for Tx {
 
     async fn delete_expired(&mut self, now: DateTime<Utc>) -> Result<u64> {
         self.write(|state| {
-            let ended: Vec<_> = state.events.iter().filter(|(_, event)| event.expires <= now).map(|(place, _)| *place).collect();
+            let ended: Vec<_> = state
+                .events
+                .iter()
+                .filter(|(_, event)| event.expires <= now)
+                .map(|(place, _)| *place)
+                .take(CLEAN_BATCH as usize)
+                .collect();
             for place in &ended {
                 state.events.remove(place);
                 state.event_times.remove(&place.1);

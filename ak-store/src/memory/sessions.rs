@@ -12,7 +12,7 @@ use super::state::{Hash, State};
 use super::{Tx, page, total};
 use crate::error::{Result, StoreError};
 use crate::records::rules::kept;
-use crate::records::{Page, Session, SessionFilter, Sessions};
+use crate::records::{CLEAN_BATCH, Page, Session, SessionFilter, Sessions};
 
 impl State {
     fn filtered_sessions<'a>(&'a self, filter: &'a SessionFilter) -> impl Iterator<Item = &'a Arc<Session>> {
@@ -23,7 +23,7 @@ impl State {
     }
 
     /// Removes the sessions that `gone` says; how many.
-    fn remove_sessions(&mut self, gone: impl Fn(&Session) -> bool) -> u64 {
+    fn remove_sessions(&mut self, mut gone: impl FnMut(&Session) -> bool) -> u64 {
         let before = self.sessions.len();
         self.sessions.retain(|_, session| !gone(session));
         (before - self.sessions.len()) as u64
@@ -97,6 +97,15 @@ impl Sessions for Tx {
     }
 
     async fn delete_expired(&mut self, now: DateTime<Utc>) -> Result<u64> {
-        self.write(|state| Ok(state.remove_sessions(|session| session.expires <= now)))
+        self.write(|state| {
+            Ok({
+                let mut left = CLEAN_BATCH;
+                state.remove_sessions(|session| {
+                    let ended = left > 0 && session.expires <= now;
+                    left -= u64::from(ended);
+                    ended
+                })
+            })
+        })
     }
 }

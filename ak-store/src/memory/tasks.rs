@@ -11,7 +11,7 @@ use super::state::State;
 use super::{Tx, page, total};
 use crate::error::{Result, StoreError};
 use crate::records::rules::{LEASE_ENDED, kept};
-use crate::records::{NewTask, Page, Task, TaskFilter, TaskState, Tasks};
+use crate::records::{CLEAN_BATCH, NewTask, Page, Task, TaskFilter, TaskState, Tasks};
 
 /// When somebody must look at the task again.
 fn due(task: &Task) -> Option<DateTime<Utc>> {
@@ -162,9 +162,10 @@ impl Tasks for Tx {
 
     async fn delete_finished(&mut self, before: DateTime<Utc>) -> Result<u64> {
         self.write(|state| {
-            let all = state.tasks.len();
-            state.tasks.retain(|_, task| task.finished.is_none_or(|end| end >= before));
-            Ok((all - state.tasks.len()) as u64)
+            let ended = state.tasks.iter().filter(|(_, task)| task.finished.is_some_and(|end| end < before));
+            let ended: Vec<_> = ended.map(|(place, _)| *place).take(CLEAN_BATCH as usize).collect();
+            ended.iter().for_each(|place| drop(state.tasks.remove(place)));
+            Ok(ended.len() as u64)
         })
     }
 }

@@ -10,7 +10,7 @@ use super::state::{Hash, State};
 use super::{Tx, page, total};
 use crate::error::{Result, StoreError};
 use crate::records::rules::kept;
-use crate::records::{Page, Token, TokenFilter, TokenIntent, Tokens};
+use crate::records::{CLEAN_BATCH, Page, Token, TokenFilter, TokenIntent, Tokens};
 
 fn valid(token: &Token, now: DateTime<Utc>) -> bool {
     token.expires.is_none_or(|end| end > now)
@@ -115,7 +115,13 @@ impl Tokens for Tx {
 
     async fn delete_expired(&mut self, now: DateTime<Utc>) -> Result<u64> {
         self.write(|state| {
-            let ended: Vec<Uuid> = state.tokens.values().filter(|token| !valid(token, now)).map(|token| token.pk).collect();
+            let ended: Vec<Uuid> = state
+                .tokens
+                .values()
+                .filter(|token| !valid(token, now))
+                .map(|token| token.pk)
+                .take(CLEAN_BATCH as usize)
+                .collect();
             Ok(total(ended.into_iter().filter(|pk| state.remove_token(*pk))))
         })
     }

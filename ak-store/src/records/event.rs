@@ -53,6 +53,6 @@ pub trait Events: Send {
     async fn count(&mut self, filter: &EventFilter) -> Result<u64>;
     /// Keeps an event.
     async fn add(&mut self, event: &Event) -> Result<()>;
-    /// Removes what may be forgotten at `now`; how many.
+    /// Removes what may be forgotten at `now`, [`CLEAN_BATCH`](super::CLEAN_BATCH) at the most; how many.
     async fn delete_expired(&mut self, now: DateTime<Utc>) -> Result<u64>;
 }

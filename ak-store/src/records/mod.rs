@@ -89,6 +89,9 @@ pub trait Repository: Send {
     async fn save(self: Box<Self>) -> Result<()>;
 }
 
+/// How many records a clean-up removes at once, at the most: one that takes long would keep everybody else from writing.
+pub const CLEAN_BATCH: u64 = 1000;
+
 /// A part of a list: how many rows to leave out, and how many to give at the most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Page {

@@ -62,6 +62,6 @@ pub trait Sessions: Send {
     async fn delete(&mut self, id: &[u8; 32]) -> Result<bool>;
     /// Ends all sessions of an account but `except`; how many.
     async fn delete_of_user(&mut self, user: i64, except: Option<&[u8; 32]>) -> Result<u64>;
-    /// Removes what ended before `now`; how many.
+    /// Removes what ended before `now`, [`CLEAN_BATCH`](super::CLEAN_BATCH) at the most; how many.
     async fn delete_expired(&mut self, now: DateTime<Utc>) -> Result<u64>;
 }

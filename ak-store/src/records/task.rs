@@ -120,6 +120,6 @@ pub trait Tasks: Send {
     ) -> Result<bool>;
     /// When the next queued task is due or the next lease ends.
     async fn next_due(&mut self) -> Result<Option<DateTime<Utc>>>;
-    /// Removes what ended before `before`; how many.
+    /// Removes what ended before `before`, [`CLEAN_BATCH`](super::CLEAN_BATCH) at the most; how many.
     async fn delete_finished(&mut self, before: DateTime<Utc>) -> Result<u64>;
 }

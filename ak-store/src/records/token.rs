@@ -97,6 +97,6 @@ pub trait Tokens: Send {
     async fn spend(&mut self, key_hash: &[u8; 32], intent: TokenIntent, now: DateTime<Utc>) -> Result<Option<Token>>;
     /// Deletes the token; whether it was there.
     async fn delete(&mut self, pk: Uuid) -> Result<bool>;
-    /// Removes what ended before `now`; how many.
+    /// Removes what ended before `now`, [`CLEAN_BATCH`](super::CLEAN_BATCH) at the most; how many.
     async fn delete_expired(&mut self, now: DateTime<Utc>) -> Result<u64>;
 }

@@ -8,13 +8,13 @@ use super::query::{Conditions, Query, statements};
 use super::row::Row;
 use super::tx::Tx;
 use crate::error::Result;
-use crate::records::{Event, EventFilter, Events, Page};
+use crate::records::{CLEAN_BATCH, Event, EventFilter, Events, Page};
 
 statements! {
     LOOKUP = "SELECT * FROM event WHERE pk = $1";
     ADD = "INSERT INTO event (pk, action, app, actor, user_pk, context, client_ip, created, expires)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
-    DELETE_EXPIRED = "DELETE FROM event WHERE expires <= $1";
+    DELETE_EXPIRED = "DELETE FROM event WHERE pk IN (SELECT pk FROM event WHERE expires <= $1 LIMIT $2)";
 }
 
 const TABLE: &str = "event";
@@ -80,6 +80,6 @@ impl Events for Tx {
     }
 
     async fn delete_expired(&mut self, now: DateTime<Utc>) -> Result<u64> {
-        self.write(Query::new(DELETE_EXPIRED).bind(now)).await
+        self.write(Query::new(DELETE_EXPIRED).bind(now).bind(CLEAN_BATCH)).await
     }
 }

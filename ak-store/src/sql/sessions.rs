@@ -10,7 +10,7 @@ use super::query::{Conditions, Query, statements};
 use super::row::Row;
 use super::tx::Tx;
 use crate::error::Result;
-use crate::records::{Page, Session, SessionFilter, Sessions};
+use crate::records::{CLEAN_BATCH, Page, Session, SessionFilter, Sessions};
 
 statements! {
     LOOKUP = "SELECT * FROM session WHERE id = $1 AND expires > $2";
@@ -21,7 +21,7 @@ statements! {
     DELETE = "DELETE FROM session WHERE id = $1";
     DELETE_OF_USER = "DELETE FROM session WHERE user_pk = $1";
     DELETE_OTHERS_OF_USER = "DELETE FROM session WHERE user_pk = $1 AND id <> $2";
-    DELETE_EXPIRED = "DELETE FROM session WHERE expires <= $1";
+    DELETE_EXPIRED = "DELETE FROM session WHERE id IN (SELECT id FROM session WHERE expires <= $1 LIMIT $2)";
 }
 
 const TABLE: &str = "session";
@@ -109,6 +109,6 @@ impl Sessions for Tx {
     }
 
     async fn delete_expired(&mut self, now: DateTime<Utc>) -> Result<u64> {
-        self.write(Query::new(DELETE_EXPIRED).bind(now)).await
+        self.write(Query::new(DELETE_EXPIRED).bind(now).bind(CLEAN_BATCH)).await
     }
 }

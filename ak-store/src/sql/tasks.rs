@@ -9,7 +9,7 @@ use super::row::Row;
 use super::tx::Tx;
 use crate::error::Result;
 use crate::records::rules::LEASE_ENDED;
-use crate::records::{NewTask, Page, Task, TaskFilter, TaskState, Tasks};
+use crate::records::{CLEAN_BATCH, NewTask, Page, Task, TaskFilter, TaskState, Tasks};
 
 statements! {
     LOOKUP = "SELECT * FROM task WHERE pk = $1";
@@ -27,7 +27,7 @@ statements! {
     GIVE_UP = "UPDATE task SET state = 'dead', last_error = $1, finished = $2, due = NULL, lease_until = NULL, lease_owner = NULL
         WHERE pk = $3 AND state = 'running' AND lease_owner = $4";
     NEXT_DUE = "SELECT min(due) AS due FROM task";
-    DELETE_FINISHED = "DELETE FROM task WHERE finished < $1";
+    DELETE_FINISHED = "DELETE FROM task WHERE pk IN (SELECT pk FROM task WHERE finished < $1 LIMIT $2)";
 }
 
 const TABLE: &str = "task";
@@ -117,6 +117,6 @@ impl Tasks for Tx {
     }
 
     async fn delete_finished(&mut self, before: DateTime<Utc>) -> Result<u64> {
-        self.write(Query::new(DELETE_FINISHED).bind(before)).await
+        self.write(Query::new(DELETE_FINISHED).bind(before).bind(CLEAN_BATCH)).await
     }
 }

@@ -8,7 +8,7 @@ use super::query::{Conditions, Query, statements};
 use super::row::Row;
 use super::tx::Tx;
 use crate::error::Result;
-use crate::records::{Page, Token, TokenFilter, TokenIntent, Tokens};
+use crate::records::{CLEAN_BATCH, Page, Token, TokenFilter, TokenIntent, Tokens};
 
 statements! {
     LOOKUP = "SELECT * FROM token WHERE pk = $1";
@@ -20,7 +20,7 @@ statements! {
         expires = $7, managed = $8, created = $9 WHERE pk = $10";
     SPEND = "DELETE FROM token WHERE key_hash = $1 AND intent = $2 AND (expires IS NULL OR expires > $3) RETURNING *";
     DELETE = "DELETE FROM token WHERE pk = $1";
-    DELETE_EXPIRED = "DELETE FROM token WHERE expires <= $1";
+    DELETE_EXPIRED = "DELETE FROM token WHERE pk IN (SELECT pk FROM token WHERE expires <= $1 LIMIT $2)";
 }
 
 const TABLE: &str = "token";
@@ -109,6 +109,6 @@ impl Tokens for Tx {
     }
 
     async fn delete_expired(&mut self, now: DateTime<Utc>) -> Result<u64> {
-        self.write(Query::new(DELETE_EXPIRED).bind(now)).await
+        self.write(Query::new(DELETE_EXPIRED).bind(now).bind(CLEAN_BATCH)).await
     }
 }

@@ -8,7 +8,7 @@ use chrono::Duration;
 use super::{TaskError, TaskHandler};
 use crate::clock::Clock;
 use crate::error::Result;
-use crate::records::{Backend, Durability, Task};
+use crate::records::{Backend, CLEAN_BATCH, Durability, Task};
 
 /// Name of the recurring clean-up.
 pub const CLEAN_EXPIRED: &str = "clean_expired";
@@ -29,19 +29,23 @@ impl CleanExpired {
         Self { backend, clock }
     }
 
-    /// Cleans up; how much was removed. A transaction for each kind of record keeps others waiting for a short time only.
+    /// Cleans up; how much was removed. Transactions of few records keep others waiting for a short time only.
     pub async fn clean(&self) -> Result<u64> {
         let now = self.clock.now();
         let mut removed = 0;
-        for subject in 0..4 {
+        let mut subject = 0;
+        while subject < 4 {
             let mut repo = self.backend.begin(Durability::Relaxed).await?;
-            removed += match subject {
+            let batch = match subject {
                 0 => repo.sessions().delete_expired(now).await?,
                 1 => repo.tokens().delete_expired(now).await?,
                 2 => repo.events().delete_expired(now).await?,
                 _ => repo.tasks().delete_finished(now - Duration::days(KEEP_FINISHED_DAYS)).await?,
             };
             repo.save().await?;
+            removed += batch;
+            // A full batch: there may be more of the same.
+            subject += u32::from(batch < CLEAN_BATCH);
         }
         Ok(removed)
     }
