@@ -2,7 +2,7 @@
 //!
 //! A test file says how a fresh database is made, and has every case as a test of its own:
 //!
-//! ```ignore
+//! ```text
 //! async fn fresh() -> Pair { … }
 //! ak_store::conformance_suite!(fresh);
 //! ```
