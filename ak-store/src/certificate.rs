@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair, PKCS_ECDSA_P256_SHA256, SanType};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use serde_json::{Map, Value, json};
 use sha2::Digest as _;
 use x509_parser::pem::Pem;
 use x509_parser::prelude::{FromDer, X509Certificate};
@@ -139,6 +140,7 @@ pub struct CertificateShown {
 impl Kind for CertificateKeyPair {
     const META: Meta = Meta {
         pk_filters: &["kp_uuid"],
+        fact_filters: &["has_key", "key_type"],
         ..Meta::new(
             "authentik_crypto.certificatekeypair",
             "crypto/certificatekeypairs",
@@ -148,6 +150,11 @@ impl Kind for CertificateKeyPair {
     };
 
     type Shown = CertificateShown;
+
+    fn facts(&self) -> Map<String, Value> {
+        let facts = [("has_key", json!(!self.key_data.is_empty())), ("key_type", json!(self.certificate_data.facts.key_type))];
+        facts.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+    }
 
     fn shown(&self, row: &Row<'_>) -> CertificateShown {
         let facts = &self.certificate_data.facts;

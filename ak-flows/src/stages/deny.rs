@@ -21,6 +21,7 @@ pub struct DenyStage {
 impl Kind for DenyStage {
     const META: Meta = Meta {
         component: "ak-stage-deny-form",
+        pk_filters: &["stage_uuid"],
         description: "Refuses access. Bind policies to it to choose whom.",
         ..Meta::new("authentik_stages_deny.denystage", "stages/deny", "Deny Stage", "Deny Stages")
     };

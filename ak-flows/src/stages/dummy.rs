@@ -22,6 +22,7 @@ pub struct DummyStage {
 impl Kind for DummyStage {
     const META: Meta = Meta {
         component: "ak-stage-dummy-form",
+        pk_filters: &["stage_uuid"],
         description: "Asks nothing. For trying flows out.",
         ..Meta::new("authentik_stages_dummy.dummystage", "stages/dummy", "Dummy Stage", "Dummy Stages")
     };

@@ -79,6 +79,7 @@ fn zero() -> Span {
 impl Kind for UserLoginStage {
     const META: Meta = Meta {
         component: "ak-stage-user-login-form",
+        pk_filters: &["stage_uuid"],
         description: "Signs in the account that the flow has identified.",
         ..Meta::new("authentik_stages_user_login.userloginstage", "stages/user_login", "User Login Stage", "User Login Stages")
     };

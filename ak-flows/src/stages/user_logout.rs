@@ -20,6 +20,7 @@ pub struct UserLogoutStage {
 impl Kind for UserLogoutStage {
     const META: Meta = Meta {
         component: "ak-stage-user-logout-form",
+        pk_filters: &["stage_uuid"],
         description: "Ends the session.",
         ..Meta::new(
             "authentik_stages_user_logout.userlogoutstage",

@@ -51,6 +51,8 @@ pub struct Meta {
     pub pk_name: &'static str,
     /// Further names by which the key can be filtered.
     pub pk_filters: &'static [&'static str],
+    /// Names of the values of [`Kind::facts`] that lists can be filtered by.
+    pub fact_filters: &'static [&'static str],
     /// The field that names the object for people.
     pub label: &'static str,
     /// Sets of fields whose values no two objects share.
@@ -77,6 +79,7 @@ impl Meta {
             space: Space::Uuid,
             pk_name: "pk",
             pk_filters: &[],
+            fact_filters: &[],
             label: "name",
             unique: &[&["name"]],
             search: &["name"],
@@ -128,6 +131,11 @@ pub trait Kind: Serialize + DeserializeOwned + JsonSchema + Send + Sync + Sized 
     /// What must hold across fields and objects. Runs whenever the object, or one that it refers to, changes.
     fn check(&self, _row: &Row<'_>, _errors: &mut Errors) {}
 
+    /// Values that lists can be filtered by although they are no fields of the document.
+    fn facts(&self) -> Map<String, Value> {
+        Map::new()
+    }
+
     /// Brings a document of the older version `from` to the present one.
     fn upgrade(_from: u32, _document: &mut Map<String, Value>) {}
 }
@@ -142,6 +150,8 @@ pub trait Body: Send + Sync + 'static {
     fn check(&self, row: &Row<'_>, errors: &mut Errors);
     /// See [`Kind::shown`].
     fn shown(&self, row: &Row<'_>) -> Map<String, Value>;
+    /// See [`Kind::facts`].
+    fn facts(&self) -> Map<String, Value>;
 }
 
 impl<K: Kind> Body for K {
@@ -159,6 +169,10 @@ impl<K: Kind> Body for K {
 
     fn shown(&self, row: &Row<'_>) -> Map<String, Value> {
         object(&Kind::shown(self, row))
+    }
+
+    fn facts(&self) -> Map<String, Value> {
+        Kind::facts(self)
     }
 }
 

@@ -9,7 +9,7 @@ use super::errors::Errors;
 use super::field::{Field, ReferenceTo, Shape};
 use super::kind::KindInfo;
 use super::object::Object;
-use super::pk::Pk;
+use super::pk::{Pk, Space};
 use super::snapshot::Snapshot;
 
 /// What a client asks of a list.
@@ -153,7 +153,18 @@ impl Snapshot {
         for part in parts {
             let kind = at?;
             if part == kind.meta.pk_name || part == "pk" || kind.meta.pk_filters.contains(&part) {
-                path.push(Hop::Pk);
+                path.push(Hop::Pk(kind.meta.space));
+                at = None;
+                continue;
+            }
+            if kind.meta.fact_filters.contains(&part) {
+                path.push(Hop::Fact(part));
+                lookup = if lookup == Lookup::Exact { Lookup::In } else { lookup };
+                at = None;
+                continue;
+            }
+            if part == "managed" && kind.field(part).is_none() {
+                path.push(Hop::Managed);
                 at = None;
                 continue;
             }
@@ -179,7 +190,9 @@ enum Lookup {
 }
 
 enum Hop<'a> {
-    Pk,
+    Pk(Space),
+    Fact(&'a str),
+    Managed,
     Field(&'a Field),
 }
 
@@ -197,6 +210,7 @@ impl Condition<'_> {
         for text in texts {
             let fits = match (self.lookup, self.path.last()) {
                 (Lookup::IsNull, _) => flag(text).is_some(),
+                (Lookup::Exact | Lookup::In, Some(Hop::Pk(space))) => Pk::from_value(&Value::from(text), *space).is_some(),
                 (Lookup::Exact | Lookup::In, Some(Hop::Field(field))) => match &field.shape {
                     Shape::Uuid => uuid::Uuid::parse_str(text).is_ok(),
                     Shape::Bool => flag(text).is_some(),
@@ -267,7 +281,12 @@ fn text(value: &Value) -> String {
 fn reach(snapshot: &Snapshot, pk: Pk, document: &Map<String, Value>, path: &[Hop<'_>]) -> Value {
     match path.split_first() {
         None => Value::Null,
-        Some((Hop::Pk, _)) => pk.value(),
+        Some((Hop::Pk(_), _)) => pk.value(),
+        Some((Hop::Fact(name), _)) => {
+            let body = snapshot.object(pk).and_then(|o| o.body());
+            body.and_then(|b| b.facts().remove(*name)).unwrap_or_default()
+        }
+        Some((Hop::Managed, _)) => snapshot.object(pk).and_then(|o| o.managed.as_deref()).map_or(Value::Null, Value::from),
         Some((Hop::Field(field), rest)) => {
             let value = document.get(&*field.name).cloned().unwrap_or_default();
             if rest.is_empty() {
