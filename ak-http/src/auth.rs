@@ -1,5 +1,7 @@
 //! Who calls: for our own handlers, and for programs that link ak in.
 
+use std::net::IpAddr;
+
 use ak_flows::Visit;
 use ak_store::directory::Person;
 use ak_store::records::TokenIntent;
@@ -23,8 +25,8 @@ pub struct Caller {
     pub person: Person,
     /// Whether it came with the cookie of a browser's session, not with a token.
     pub by_cookie: bool,
-    /// Where the call came from.
-    pub ip: Option<std::net::IpAddr>,
+    /// Where the call comes from.
+    pub client_ip: Option<IpAddr>,
 }
 
 impl Caller {
@@ -39,9 +41,9 @@ impl App {
     /// against forged requests.
     pub(crate) async fn caller(&self, parts: &Parts) -> Result<Caller, ApiError> {
         let origin = parts.extensions.get::<Origin>().ok_or(ApiError::Internal)?;
-        if let Some(value) = parts.headers.get(header::AUTHORIZATION) {
-            let key = value.to_str().ok().and_then(bearer).ok_or(ApiError::BadToken)?;
-            return Ok(Caller { person: self.bearer(key).await?, by_cookie: false, ip: origin.ip });
+        let client_ip = origin.ip;
+        if let Some(key) = parts.headers.get(header::AUTHORIZATION).map(|v| v.to_str().unwrap_or("Bearer")).and_then(bearer) {
+            return Ok(Caller { person: self.bearer(key).await?, by_cookie: false, client_ip });
         }
         let visit = self.visit(&parts.headers, origin).await?;
         let (Some(person), Some(session)) = (visit.person, visit.session) else { return Err(ApiError::NotAuthenticated) };
@@ -49,10 +51,13 @@ impl App {
         if !safe && (origin.is_cross_site(&parts.headers) || !self.has_csrf_token(&parts.headers, &session.id)) {
             return Err(ApiError::Csrf);
         }
-        Ok(Caller { person, by_cookie: true, ip: origin.ip })
+        Ok(Caller { person, by_cookie: true, client_ip })
     }
 
     async fn bearer(&self, key: &str) -> Result<Person, ApiError> {
+        if key.is_empty() || key.len() > MAX_KEY {
+            return Err(ApiError::BadToken);
+        }
         let hash = self.store().keyring().lookup_hash(key);
         let token = self.store().read().await?.tokens().find_by_hash(&hash, self.store().clock().now()).await?;
         let token = token.filter(|t| t.intent == TokenIntent::Api).ok_or(ApiError::BadToken)?;
@@ -61,10 +66,14 @@ impl App {
     }
 }
 
-/// The key in `Authorization: Bearer <key>` (RFC 6750, section 2.1; the scheme in any case).
+/// The longest key that is looked at, in bytes.
+const MAX_KEY: usize = 4096;
+
+/// The key in `Authorization: Bearer <key>` (RFC 6750, section 2.1; the scheme in any case), empty if it is missing. `None`: the
+/// credentials are of another scheme, such as those by which a browser gets through a proxy in front of us.
 fn bearer(value: &str) -> Option<&str> {
-    let (scheme, key) = value.split_once(' ')?;
-    (scheme.eq_ignore_ascii_case("bearer") && !key.trim().is_empty() && key.len() <= 4096).then(|| key.trim())
+    let (scheme, key) = value.split_once(' ').unwrap_or((value, ""));
+    scheme.eq_ignore_ascii_case("bearer").then(|| key.trim())
 }
 
 impl FromRequestParts<App> for Caller {
