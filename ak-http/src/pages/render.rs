@@ -189,6 +189,7 @@ impl Renderer {
         match component {
             "ak-stage-access-denied" => self.message("denied", &[]),
             "ak-stage-flow-error" => self.message("failed", &[]),
+            "ak-stage-session-end" if challenge.get("still_signed_in") == Some(&true.into()) => self.message("not-ended", &[]),
             "ak-stage-session-end" if application.is_empty() => self.message("ended", &[]),
             "ak-stage-session-end" => self.message("ended-app", &[("application", application)]),
             _ if !title.is_empty() => title.to_owned(),

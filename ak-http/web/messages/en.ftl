@@ -62,6 +62,8 @@ retry = Try again
 
 # the end of a session
 ended = You have signed out
+not-ended = You are still signed in
+not-ended-text = This way out ends no session: it has no step that signs out. Please tell your administrator.
 ended-app = You have signed out of { $application }
 ended-text = You are still signed in to { $brand }.
 ended-overview = Go to overview
