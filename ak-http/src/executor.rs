@@ -3,28 +3,32 @@
 use ak_flows::{Answer, Challenge, Flow, Input, Outcome, Page, RunError, StageError, Visit};
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::{Extension, OriginalUri, Path, RawQuery, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{Extension, OriginalUri, RawQuery, State};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
 use crate::app::App;
 use crate::client::Origin;
 use crate::error::ApiError;
+use crate::extract::{Segment, is_visit, visitor};
 use crate::flow_pages::parameter;
 
 /// `GET /api/v3/flows/executor/<slug>/?query=<query of the page>`: the challenge at which the person stands.
 pub(crate) async fn show(
     State(app): State<App>,
     Extension(origin): Extension<Origin>,
-    Path(slug): Path<String>,
+    Segment(slug): Segment,
     RawQuery(query): RawQuery,
     OriginalUri(uri): OriginalUri,
+    method: Method,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    if origin.is_cross_site(&headers) {
+    if origin.is_cross_site(&headers) || !is_visit(&headers, &origin) {
         return Err(ApiError::Forbidden);
     }
+    let headers = visitor(&method, headers);
     let here = uri.path_and_query().map_or("/", |p| p.as_str());
     run(&app, &origin, &slug, query.as_deref(), here, &headers, None).await
 }
@@ -34,16 +38,16 @@ pub(crate) async fn show(
 pub(crate) async fn answer(
     State(app): State<App>,
     Extension(origin): Extension<Origin>,
-    Path(slug): Path<String>,
+    Segment(slug): Segment,
     RawQuery(query): RawQuery,
     OriginalUri(uri): OriginalUri,
     headers: HeaderMap,
-    body: Bytes,
+    body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, ApiError> {
     if origin.is_cross_site(&headers) {
         return Err(ApiError::Forbidden);
     }
-    let answer = parse(&headers, &body)?;
+    let answer = parse(&headers, &body?)?;
     let here = uri.path_and_query().map_or("/", |p| p.as_str());
     run(&app, &origin, &slug, query.as_deref(), here, &headers, Some(answer)).await
 }

@@ -2,14 +2,16 @@
 
 use ak_flows::{Answer, Flow, Input, Outcome, Page as FlowPage, RunError, StageError, Visit};
 use axum::body::Bytes;
-use axum::extract::{Extension, Path, RawQuery, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{Extension, RawQuery, State};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value};
 
 use crate::app::App;
 use crate::client::Origin;
 use crate::error::ApiError;
+use crate::extract::{Segment, is_visit, visitor};
 use crate::pages::{FlowForm, headers};
 use crate::view::{Look, html};
 
@@ -20,26 +22,26 @@ const STEP: &str = "step";
 pub(crate) async fn show(
     State(app): State<App>,
     Extension(origin): Extension<Origin>,
-    Path(slug): Path<String>,
+    Segment(slug): Segment,
     RawQuery(query): RawQuery,
+    method: Method,
     headers: HeaderMap,
 ) -> Response {
     let place = Place { app: &app, origin: &origin, slug: &slug, query: query.unwrap_or_default() };
-    // A picture or a frame on another page must not begin or go on with a flow (a sign-out, say): only a person who goes there.
-    if !is_navigation(&headers) {
+    if !is_visit(&headers, &origin) {
         return ApiError::Forbidden.into_response();
     }
-    place.run(&headers, None, None).await
+    place.run(&visitor(&method, headers), None, None).await
 }
 
 /// `POST /if/flow/<slug>/`: her answer.
 pub(crate) async fn answer(
     State(app): State<App>,
     Extension(origin): Extension<Origin>,
-    Path(slug): Path<String>,
+    Segment(slug): Segment,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
-    body: Bytes,
+    body: Result<Bytes, BytesRejection>,
 ) -> Response {
     let place = Place { app: &app, origin: &origin, slug: &slug, query: query.unwrap_or_default() };
     // The session's cookie does not come along with a POST from another site: taking the answer would put a new session in the
@@ -47,9 +49,13 @@ pub(crate) async fn answer(
     if origin.is_cross_site(&headers) {
         return place.see_page(None);
     }
+    let body = match body {
+        Ok(body) => body,
+        Err(rejection) => return place.bad_request(rejection.status()),
+    };
     let form: Vec<(String, String)> = match serde_urlencoded::from_bytes(&body) {
         Ok(form) => form,
-        Err(_) => return place.bad_request(),
+        Err(_) => return place.bad_request(StatusCode::BAD_REQUEST),
     };
     let mut fields = Map::new();
     let (mut csrf, mut turn, mut component) = (String::new(), None, None);
@@ -156,11 +162,11 @@ impl Place<'_> {
         }
     }
 
-    fn bad_request(&self) -> Response {
-        let message = "The form could not be read. Please go back and try again.";
+    fn bad_request(&self, status: StatusCode) -> Response {
+        let message = "Please go back and try again.";
         let error = crate::pages::ErrorView {
-            status: 400,
-            heading: "Bad request",
+            status: status.as_u16(),
+            heading: "The form could not be read",
             message,
             retry_url: &self.address(None),
             home_url: "/",
@@ -188,12 +194,6 @@ impl Place<'_> {
         let next = serde_urlencoded::to_string([("next", again)]).unwrap_or_default();
         format!("/flows/-/cancel/?{next}")
     }
-}
-
-/// Whether a person goes there: a browser that says what it loads for says that it is a page of its own. The other pictures and frames
-/// of our own pages count as little as those of others: people choose them too.
-pub(crate) fn is_navigation(headers: &HeaderMap) -> bool {
-    headers.get("sec-fetch-dest").is_none_or(|dest| dest == "document")
 }
 
 /// The value of a parameter in a query.

@@ -5,15 +5,16 @@ use ak_policy::{Context, Request, decide};
 use ak_store::directory::Person;
 use ak_store::model::{Pk, Ref};
 use ak_store::records::{Page, SessionFilter, UserFilter};
-use axum::extract::{Extension, OriginalUri, Path, RawQuery, State};
-use axum::http::{HeaderMap, StatusCode, Uri};
+use axum::extract::{Extension, OriginalUri, RawQuery, State};
+use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use uuid::Uuid;
 
 use crate::app::App;
 use crate::client::Origin;
 use crate::error::ApiError;
-use crate::flow_pages::{is_navigation, parameter, see_other};
+use crate::extract::{Segment, is_visit};
+use crate::flow_pages::{parameter, see_other};
 use crate::pages::{SessionView, UserView, headers};
 use crate::view::{Look, html};
 
@@ -122,7 +123,7 @@ async fn sessions(app: &App, visit: &Visit, user: i64) -> ak_store::Result<Vec<S
 pub(crate) async fn default_flow(
     State(app): State<App>,
     Extension(origin): Extension<Origin>,
-    Path(designation): Path<String>,
+    Segment(designation): Segment,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response, PageError> {
@@ -161,10 +162,12 @@ pub(crate) async fn cancel(
     State(app): State<App>,
     Extension(origin): Extension<Origin>,
     RawQuery(query): RawQuery,
+    method: Method,
     headers: HeaderMap,
 ) -> Result<Response, PageError> {
     let visit = app.visit(&headers, &origin).await.map_err(page_error(&app, &origin))?;
-    if let Some(session) = visit.session.filter(|s| s.plan.is_some() && !origin.is_cross_site(&headers)) {
+    let meant = method != Method::HEAD && is_visit(&headers, &origin) && !origin.is_cross_site(&headers);
+    if let Some(session) = visit.session.filter(|s| s.plan.is_some() && meant) {
         app.runner.cancel(&session).await.map_err(page_error(&app, &origin))?;
     }
     let next = parameter(&query.unwrap_or_default(), "next").and_then(|n| ak_flows::next::relative(&n));
@@ -175,13 +178,14 @@ pub(crate) async fn cancel(
 pub(crate) async fn configure(
     State(app): State<App>,
     Extension(origin): Extension<Origin>,
-    Path(stage): Path<Uuid>,
+    Segment(stage): Segment,
     OriginalUri(uri): OriginalUri,
     headers: HeaderMap,
 ) -> Result<Response, PageError> {
-    if !is_navigation(&headers) {
+    if !is_visit(&headers, &origin) {
         return Err(page_error(&app, &origin)(ApiError::Forbidden));
     }
+    let Ok(stage) = Uuid::parse_str(&stage) else { return Ok(app.not_found_page(&Look::of(&app, &origin))) };
     let visit = app.visit(&headers, &origin).await.map_err(page_error(&app, &origin))?;
     let Some(person) = &visit.person else { return Ok(see_other(&sign_in_for(&uri))) };
     let snapshot = app.store().snapshot();

@@ -7,6 +7,7 @@
 //! - `api`: API v3; collections come from the registry of kinds
 //! - `client`, `session`, `auth`: where a request comes from, and who is behind it
 //! - [`pages`]: HTML, CSS and the few scripts
+//! - `extract`: what handlers take from a request
 //! - `error`: the one map from errors to statuses
 //!
 //! # Linking it in
@@ -20,6 +21,7 @@ mod client;
 mod device;
 mod error;
 mod executor;
+mod extract;
 mod flow_pages;
 mod health;
 mod interfaces;
@@ -42,8 +44,9 @@ pub use session::{COOKIE, CSRF_COOKIE};
 use ak_store::model::Registry;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Extension, State};
+use axum::http::{Method, Uri};
 use axum::middleware::from_fn_with_state;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use tower_http::catch_panic::CatchPanicLayer;
 
@@ -68,7 +71,6 @@ impl App {
             .route("/flows/-/configure/{stage}/", get(interfaces::configure))
             .route("/recovery/use-token/", get(recovery::show).post(recovery::spend))
             .route("/recovery/use-token/{key}/", get(recovery::show).post(recovery::spend))
-            .route("/api/v3/flows/executor/{slug}/", get(executor::show).post(executor::answer))
             .nest("/api/v3", api::router())
             .route("/static/{*path}", get(assets::file))
             .route("/-/brand/{file}", get(assets::brand))
@@ -76,6 +78,7 @@ impl App {
             .route("/-/health/live/", get(health::live))
             .route("/-/health/ready/", get(health::ready))
             .route("/metrics", get(health::metrics))
+            .method_not_allowed_fallback(not_allowed)
             .fallback(not_found)
             .with_state(self.clone());
         self.layer(router)
@@ -88,12 +91,28 @@ impl App {
             .layer(DefaultBodyLimit::max(MAX_BODY))
             .layer(CatchPanicLayer::custom(|_: Box<dyn std::any::Any + Send>| {
                 tracing::error!("a handler panicked");
-                axum::response::IntoResponse::into_response(ApiError::Internal)
+                ApiError::Internal.into_response()
             }))
             .layer(from_fn_with_state(self.clone(), client::identify))
     }
 }
 
-async fn not_found(State(app): State<App>, Extension(origin): Extension<Origin>) -> Response {
+/// There is nothing here; with a slash at the end, there may be.
+async fn not_found(State(app): State<App>, Extension(origin): Extension<Origin>, method: Method, uri: Uri) -> Response {
+    let path = uri.path();
+    if path.starts_with("/api/") {
+        return ApiError::NotFound("Not found.".into()).into_response();
+    }
+    let ours = ["/if/", "/flows/", "/recovery/", "/-/"].iter().any(|base| path.starts_with(base));
+    if ours && !path.ends_with('/') && matches!(method, Method::GET | Method::HEAD) {
+        let query = uri.query().map(|q| format!("?{q}")).unwrap_or_default();
+        return flow_pages::see_other(&format!("{path}/{query}"));
+    }
     app.not_found_page(&view::Look::of(&app, &origin))
+}
+
+async fn not_allowed(State(app): State<App>, Extension(origin): Extension<Origin>) -> Response {
+    let message = "This address does not take what was sent to it.";
+    let error = pages::ErrorView { status: 405, heading: "Not possible here", message, retry_url: "", home_url: "/" };
+    app.error_page(&view::Look::of(&app, &origin), &error)
 }

@@ -3,27 +3,29 @@
 use ak_flows::Login;
 use ak_store::records::{Durability, Token, TokenIntent};
 use axum::body::Bytes;
-use axum::extract::{Extension, Path, RawQuery, State};
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{Extension, RawQuery, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 
 use crate::app::App;
 use crate::client::Origin;
+use crate::extract::Segment;
 use crate::flow_pages::{parameter, see_other};
 use crate::interfaces::{PageError, page_error};
 use crate::pages::{ErrorView, RecoveryView, headers};
 use crate::view::{Look, html};
 
 /// The key in the path, or as `?token=`.
-fn key_of(path: Option<Path<String>>, query: Option<String>) -> String {
-    path.map(|Path(key)| key).or_else(|| parameter(&query.unwrap_or_default(), "token")).unwrap_or_default()
+fn key_of(path: Option<Segment>, query: Option<String>) -> String {
+    path.map(|Segment(key)| key).or_else(|| parameter(&query.unwrap_or_default(), "token")).unwrap_or_default()
 }
 
 /// `GET`: a page with a button. Looking at it (as mail scanners do) spends nothing.
 pub(crate) async fn show(
     State(app): State<App>,
     Extension(origin): Extension<Origin>,
-    path: Option<Path<String>>,
+    path: Option<Segment>,
     RawQuery(query): RawQuery,
 ) -> Result<Response, PageError> {
     let key = key_of(path, query);
@@ -45,12 +47,13 @@ pub(crate) async fn show(
 pub(crate) async fn spend(
     State(app): State<App>,
     Extension(origin): Extension<Origin>,
-    path: Option<Path<String>>,
+    path: Option<Segment>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
-    body: Bytes,
+    body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, PageError> {
     let key = key_of(path, query);
+    let body = body.map_err(page_error(&app, &origin))?;
     let csrf = parameter(std::str::from_utf8(&body).unwrap_or_default(), "csrf").unwrap_or_default();
     if origin.is_cross_site(&headers) || !app.seal.is_token(&csrf, &["recovery", &key], None) {
         return Ok(see_other(&format!("/recovery/use-token/{}/", safe(&key))));

@@ -78,6 +78,11 @@ impl Bound {
         self.https.as_ref().and_then(|l| l.local_addr().ok())
     }
 
+    /// The address of the socket for Prometheus alone, if there is one.
+    pub fn metrics_address(&self) -> Option<SocketAddr> {
+        self.metrics.as_ref().and_then(|l| l.local_addr().ok())
+    }
+
     /// Answers until `stop` resolves; then takes no new connections, and lets requests under way end.
     pub async fn serve(self, stop: impl Future<Output = ()> + Send) -> Result<(), ServeError> {
         let router = self.app.router();

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use ak_store::model::{Address, BadQuery, Change, Key, KindInfo, ListQuery, Object, OnDelete, Pk, Shape};
 use axum::Json;
 use axum::body::to_bytes;
-use axum::extract::{Path, Request, State};
-use axum::http::{HeaderMap, Method, StatusCode};
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Redirect, Response};
 use serde_json::{Value, json};
 
@@ -16,21 +16,26 @@ use crate::app::App;
 use crate::auth::Caller;
 use crate::error::ApiError;
 use crate::executor::is_json;
+use crate::extract::Segment;
 
 /// Everything below `/api/v3/` that is a collection of kinds. Superusers only.
 pub(crate) async fn serve(
     State(app): State<App>,
-    caller: Caller,
-    Path(path): Path<String>,
+    caller: Result<Caller, ApiError>,
+    Segment(path): Segment,
     request: Request,
 ) -> Result<Response, ApiError> {
-    let caller = caller.superuser()?;
+    if matches!(*request.method(), Method::GET | Method::HEAD) && !path.ends_with('/') {
+        return Ok(slash(request.uri()));
+    }
+    let caller = caller?.superuser()?;
     let registry = app.store().snapshot().registry().clone();
     let route = Route::of(&registry, &path).ok_or_else(|| ApiError::NotFound("Not found.".into()))?;
     let (parts, body) = request.into_parts();
     let query = parts.uri.query().map(str::to_owned);
     if !path.ends_with('/') {
-        return slash(&parts.method, &format!("/api/v3/{path}"), query.as_deref());
+        // For a change a redirect would lose the body.
+        return Err(ApiError::NotFound("The path of the API ends with a slash.".into()));
     }
     let body = to_bytes(body, crate::MAX_BODY).await.map_err(|_| ApiError::TooLarge)?;
     let (method, headers) = (parts.method, parts.headers);
@@ -61,13 +66,10 @@ pub(crate) async fn serve(
     }
 }
 
-/// A path without its last slash: readers are led to the right one; for a change that would lose the body, so it is refused.
-fn slash(method: &Method, path: &str, query: Option<&str>) -> Result<Response, ApiError> {
-    if !matches!(*method, Method::GET | Method::HEAD) {
-        return Err(ApiError::NotFound("The path of the API ends with a slash.".into()));
-    }
-    let query = query.map(|q| format!("?{q}")).unwrap_or_default();
-    Ok(Redirect::permanent(&format!("{path}/{query}")).into_response())
+/// A path without its last slash: readers are led to the right one.
+fn slash(uri: &Uri) -> Response {
+    let query = uri.query().map(|q| format!("?{q}")).unwrap_or_default();
+    Redirect::permanent(&format!("/api/v3{}/{query}", uri.path())).into_response()
 }
 
 fn input(headers: &HeaderMap, body: &[u8]) -> Result<Value, ApiError> {

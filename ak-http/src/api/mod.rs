@@ -13,11 +13,14 @@ mod route;
 mod users_me;
 
 use axum::Router;
+use axum::http::Method;
 use axum::routing::{any, get};
 
 use crate::app::App;
+use crate::error::ApiError;
+use crate::executor;
 
-/// Everything below `/api/v3/` but the executor.
+/// Everything below `/api/v3/`.
 pub(crate) fn router() -> Router<App> {
     Router::new()
         .route("/core/users/me/", get(users_me::get))
@@ -25,5 +28,11 @@ pub(crate) fn router() -> Router<App> {
         .route("/root/config/", get(config::get))
         .route("/crypto/certificatekeypairs/{pk}/view_certificate/", get(certificates::view_certificate))
         .route("/crypto/certificatekeypairs/{pk}/view_private_key/", get(certificates::view_private_key))
+        .route("/flows/executor/{slug}/", get(executor::show).post(executor::answer))
         .route("/{*path}", any(collection::serve))
+        .method_not_allowed_fallback(not_allowed)
+}
+
+async fn not_allowed(method: Method) -> ApiError {
+    ApiError::Method(method.to_string())
 }

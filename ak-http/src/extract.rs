@@ -1,0 +1,72 @@
+//! What handlers take from a request, refused in the shape of the place: the API answers JSON, everything else a page.
+
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{FromRequestParts, OptionalFromRequestParts, OriginalUri, Path};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, Method, StatusCode};
+use axum::response::{IntoResponse, Response};
+
+use crate::app::App;
+use crate::client::Origin;
+use crate::error::ApiError;
+use crate::view::Look;
+
+/// The parameter of a path. One that is no text names nothing.
+pub(crate) struct Segment(pub(crate) String);
+
+impl FromRequestParts<App> for Segment {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Response> {
+        let text = <Path<String> as FromRequestParts<App>>::from_request_parts(parts, app).await.map(|Path(text)| Self(text));
+        text.map_err(|_| match parts.extensions.get::<Origin>() {
+            Some(origin) if !is_api(parts) => app.not_found_page(&Look::of(app, origin)),
+            _ => ApiError::NotFound("Not found.".into()).into_response(),
+        })
+    }
+}
+
+/// A place that is reached with and without a parameter.
+impl OptionalFromRequestParts<App> for Segment {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Option<Self>, Response> {
+        match <Path<String> as OptionalFromRequestParts<App>>::from_request_parts(parts, app).await {
+            Ok(text) => Ok(text.map(|Path(text)| Self(text))),
+            Err(_) => <Self as FromRequestParts<App>>::from_request_parts(parts, app).await.map(Some),
+        }
+    }
+}
+
+/// Whether the place is one of the API. Within it, the request's own path is only the rest.
+fn is_api(parts: &Parts) -> bool {
+    parts.extensions.get::<OriginalUri>().map_or(&parts.uri, |uri| &uri.0).path().starts_with("/api/")
+}
+
+impl From<BytesRejection> for ApiError {
+    fn from(rejection: BytesRejection) -> Self {
+        match rejection.status() {
+            StatusCode::PAYLOAD_TOO_LARGE => Self::TooLarge,
+            _ => Self::Parse("the body cannot be read".into()),
+        }
+    }
+}
+
+/// Whether a request that changes something by being looked at (a sign-out, say) is made by a person who goes there: not by a
+/// picture or a frame of another site, and not by a browser that looks ahead.
+pub(crate) fn is_visit(headers: &HeaderMap, origin: &Origin) -> bool {
+    let text = |name: &str| headers.get(name).and_then(|v| v.to_str().ok()).unwrap_or_default();
+    let ahead = ["sec-purpose", "purpose", "x-moz"].iter().any(|name| text(name).contains("prefetch"));
+    // Our own pages may embed a flow and fetch it; no page has a reason to draw it as a picture or to run it as a script.
+    let fits = match text("sec-fetch-dest") {
+        "" | "document" => true,
+        "empty" | "iframe" | "frame" => !origin.is_cross_site(headers),
+        _ => false,
+    };
+    fits && !ahead
+}
+
+/// The headers that tell who comes. `HEAD` asks what a page is like and must change nothing: it comes from nobody.
+pub(crate) fn visitor(method: &Method, headers: HeaderMap) -> HeaderMap {
+    if method == Method::HEAD { HeaderMap::new() } else { headers }
+}
