@@ -5,6 +5,7 @@
 
 pub mod browser;
 pub mod contract;
+mod making;
 pub mod server;
 
 /// Gives rustls its provider of cryptography. Every client and server of a test needs one, also for plain HTTP, and may ask

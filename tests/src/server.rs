@@ -41,6 +41,8 @@ pub struct Server {
     pub url: String,
     /// `https://127.0.0.1:<port>`
     pub https_url: String,
+    /// `http://127.0.0.1:<port>` of the figures' own listener, if it was asked for.
+    pub metrics_url: String,
     /// The objects and the records.
     pub store: Arc<Store>,
     /// The application.
@@ -50,6 +52,7 @@ pub struct Server {
     /// The folder of its database.
     pub folder: Arc<tempfile::TempDir>,
     stop: Option<oneshot::Sender<()>>,
+    running: Option<tokio::task::JoinHandle<()>>,
 }
 
 /// How a [`Server`] is started.
@@ -145,13 +148,15 @@ impl Start {
         let bound = product.bind(&settings).expect("its sockets open");
         let url = format!("http://{}", bound.http_address().expect("an address"));
         let https_url = bound.https_address().map(|a| format!("https://{a}")).unwrap_or_default();
+        let metrics_url = bound.metrics_address().map(|a| format!("http://{a}")).unwrap_or_default();
         let (stop, stopped) = oneshot::channel();
-        tokio::spawn(async move {
+        let running = tokio::spawn(async move {
             // The sender goes with the server.
             let served = bound.serve(async move { drop(stopped.await) }).await;
             served.expect("the server serves");
         });
-        Server { url, https_url, store: product.store, app: product.app, clock, folder, stop: Some(stop) }
+        let Product { store, app, .. } = product;
+        Server { url, https_url, metrics_url, store, app, clock, folder, stop: Some(stop), running: Some(running) }
     }
 }
 
@@ -229,6 +234,14 @@ impl Server {
     /// Stops it; connections under way may end.
     pub fn stop(&mut self) {
         self.stop.take();
+    }
+
+    /// Waits until it has stopped: no request is under way any more.
+    pub async fn stopped(&mut self) {
+        self.stop();
+        if let Some(running) = self.running.take() {
+            running.await.expect("the server ends well");
+        }
     }
 
     /// What the first start is given, for tests that call it themselves.
