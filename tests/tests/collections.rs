@@ -1,0 +1,515 @@
+//! The collections of all kinds: made, read, listed, changed, deleted as the contract says, by one code for every kind.
+
+use ak_tests::contract::{Mode, contract};
+use ak_tests::server::{Reply, Server};
+use serde_json::{Value, json};
+
+const ME: &str = "/api/v3/core/users/me/";
+
+/// The answer of an operation, held against the contract.
+#[track_caller]
+fn exact(method: &str, path: &str, reply: &Reply) {
+    if let Err(error) = contract().validate_answer(method, path, reply.status, Mode::Exact, &reply.body) {
+        panic!("{error}\nin {}", reply.text);
+    }
+}
+
+/// A refusal: a status, and words in the shape of the API.
+#[track_caller]
+fn refused(reply: &Reply, status: u16) {
+    assert_eq!(reply.status, status, "{}", reply.text);
+    contract().assert_exact("GenericError", &reply.body);
+}
+
+/// Two objects of a kind that differ in all that can be filtered, and what changes one of them.
+struct Sample {
+    path: &'static str,
+    one: Value,
+    two: Value,
+    change: Value,
+    /// Filters of the contract that no two objects can differ in yet, and why.
+    moot: &'static [&'static str],
+}
+
+/// A reference whose behaviour is still to come, and can only be null.
+const LATER: &[&str] = &["captcha_stage", "webauthn_stage", "network_binding", "geoip_binding", "remember_device"];
+
+fn certificate(name: &str, algorithm: &'static rcgen::SignatureAlgorithm) -> (String, String) {
+    let key = rcgen::KeyPair::generate_for(algorithm).unwrap();
+    let certificate = rcgen::CertificateParams::new(vec![name.to_owned()]).unwrap().self_signed(&key).unwrap();
+    (certificate.pem(), key.serialize_pem())
+}
+
+/// One sample for every kind of the product.
+async fn samples(server: &Server) -> Vec<Sample> {
+    let ada = server.user("ada").await;
+    let staff = server.group("staff", &[&ada]).await;
+    let flow = |n: &str| json!({ "name": n, "slug": n, "title": n, "designation": "recovery" });
+    let (first, second) =
+        (server.make("flows/instances", &flow("first")).await, server.make("flows/instances", &flow("second")).await);
+    let (a, b) = (&first["pk"], &second["pk"]);
+    let stage = |n: &str| json!({ "name": n });
+    let (x, y) = (server.make("stages/dummy", &stage("x-stage")).await, server.make("stages/dummy", &stage("y-stage")).await);
+    let password = |n: &str| json!({ "name": n, "backends": ["authentik.core.auth.InbuiltBackend"] });
+    let (p, q) = (server.make("stages/password", &password("p")).await, server.make("stages/password", &password("q")).await);
+    let (ec, ec_key) = certificate("one.example", &rcgen::PKCS_ECDSA_P256_SHA256);
+    let (ed, _) = certificate("two.example", &rcgen::PKCS_ED25519);
+    let pair =
+        server.make("crypto/certificatekeypairs", &json!({ "name": "used", "certificate_data": ec, "key_data": ec_key })).await;
+    vec![
+        Sample {
+            path: "flows/instances",
+            one: json!({ "name": "One", "slug": "one", "title": "One", "designation": "recovery", "denied_action": "message" }),
+            two: json!({ "name": "Two", "slug": "two", "title": "Two", "designation": "enrollment", "denied_action": "continue" }),
+            change: json!({ "title": "Changed" }),
+            moot: &[],
+        },
+        Sample {
+            path: "flows/bindings",
+            one: json!({ "target": a, "stage": x["pk"], "order": 1, "evaluate_on_plan": true, "re_evaluate_policies": false,
+                "invalid_response_action": "restart", "policy_engine_mode": "all" }),
+            two: json!({ "target": b, "stage": y["pk"], "order": 2 }),
+            change: json!({ "order": 7 }),
+            moot: &["policies"],
+        },
+        Sample {
+            path: "policies/bindings",
+            one: json!({ "target": a, "user": ada.pk, "order": 1, "timeout": 10 }),
+            two: json!({ "target": b, "group": staff.pk, "order": 2, "enabled": false, "negate": true }),
+            change: json!({ "order": 7 }),
+            // No policy of its own kind exists yet: bindings name people.
+            moot: &["policy", "policy__isnull"],
+        },
+        Sample {
+            path: "core/brands",
+            one: json!({ "domain": "one.example", "branding_title": "One", "branding_logo": "/one.svg", "branding_favicon": "/one.ico",
+                "branding_default_flow_background": "/one.jpg", "flow_authentication": a, "flow_invalidation": a, "flow_recovery": a,
+                "flow_unenrollment": a, "flow_user_settings": a, "web_certificate": pair["pk"] }),
+            two: json!({ "domain": "two.example", "branding_title": "Two" }),
+            change: json!({ "branding_title": "Changed" }),
+            moot: &["default", "client_certificates", "flow_device_code", "flow_lockdown", "flow_request", "flow_user_switch"],
+        },
+        Sample {
+            path: "crypto/certificatekeypairs",
+            one: json!({ "name": "one", "certificate_data": ec, "key_data": ec_key }),
+            two: json!({ "name": "two", "certificate_data": ed }),
+            change: json!({ "name": "changed" }),
+            moot: &["managed"],
+        },
+        Sample {
+            path: "stages/dummy",
+            one: json!({ "name": "one", "throw_error": true }),
+            two: json!({ "name": "two" }),
+            change: json!({ "name": "changed" }),
+            moot: &[],
+        },
+        Sample {
+            path: "stages/deny",
+            one: json!({ "name": "one", "deny_message": "No." }),
+            two: json!({ "name": "two", "deny_message": "Never." }),
+            change: json!({ "deny_message": "Changed." }),
+            moot: &[],
+        },
+        Sample {
+            path: "stages/identification",
+            one: json!({ "name": "one", "user_fields": ["email"], "password_stage": p["pk"], "case_insensitive_matching": false,
+                "show_matched_user": false, "enrollment_flow": a, "recovery_flow": a, "passwordless_flow": a, "show_source_labels": true }),
+            two: json!({ "name": "two", "user_fields": ["username"], "password_stage": q["pk"], "recovery_flow": b }),
+            change: json!({ "user_fields": ["username", "upn"] }),
+            moot: LATER,
+        },
+        Sample {
+            path: "stages/password",
+            one: json!({ "name": "one", "backends": ["authentik.core.auth.InbuiltBackend"], "configure_flow": a,
+                "failed_attempts_before_cancel": 3, "allow_show_password": true }),
+            two: json!({ "name": "two", "backends": ["authentik.core.auth.TokenBackend"], "configure_flow": b }),
+            change: json!({ "failed_attempts_before_cancel": 9 }),
+            moot: &[],
+        },
+        Sample {
+            path: "stages/redirect",
+            one: json!({ "name": "one", "mode": "static", "target_static": "https://example.com/" }),
+            two: json!({ "name": "two", "mode": "flow", "target_flow": a }),
+            change: json!({ "name": "changed" }),
+            moot: &[],
+        },
+        Sample {
+            path: "stages/user_login",
+            one: json!({ "name": "one", "session_duration": "hours=8", "remember_me_offset": "days=1", "terminate_other_sessions": true }),
+            two: json!({ "name": "two" }),
+            change: json!({ "session_duration": "hours=9" }),
+            moot: LATER,
+        },
+        Sample {
+            path: "stages/user_logout",
+            one: json!({ "name": "one" }),
+            two: json!({ "name": "two" }),
+            change: json!({ "name": "changed" }),
+            moot: &[],
+        },
+    ]
+}
+
+impl Sample {
+    fn list(&self) -> String {
+        format!("/api/v3/{}/", self.path)
+    }
+
+    /// The contract's path of one object, and the key by which `object` is addressed in it.
+    fn at(&self, object: &Value) -> (String, String) {
+        let base = format!("/{}/{{", self.path);
+        let mut paths = contract()
+            .operations()
+            .map(|(_, path)| path)
+            .filter(|p| p.starts_with(&base) && p.matches('/').count() == base.matches('/').count() + 1);
+        let template = paths.next().unwrap_or_else(|| panic!("the contract has no objects at {}", self.path)).to_owned();
+        let key = if template.contains("{slug}") { &object["slug"] } else { pk(object) };
+        (template, format!("{}{}/", self.list(), key.as_str().unwrap()))
+    }
+
+    /// The contract's path of an object's users.
+    fn used_by(&self, template: &str) -> String {
+        format!("{template}used_by/")
+    }
+}
+
+fn pk(object: &Value) -> &Value {
+    object.get("pk").or_else(|| object.get("brand_uuid")).unwrap()
+}
+
+#[tokio::test]
+async fn there_is_a_sample_of_every_kind() {
+    let server = Server::start().await;
+    let samples = samples(&server).await;
+    for kind in server.store.snapshot().registry().kinds() {
+        assert!(samples.iter().any(|s| s.path == kind.meta.path), "{} has no sample", kind.meta.path);
+    }
+}
+
+#[tokio::test]
+async fn an_object_is_made_read_changed_and_deleted_as_the_contract_says() {
+    let server = Server::start().await;
+    let admin = server.admin();
+    for sample in samples(&server).await {
+        let (list, contract_list) = (sample.list(), format!("/{}/", sample.path));
+        let made = admin.post(&list, &sample.one).await;
+        assert_eq!(made.status, 201, "{list}: {}", made.text);
+        exact("POST", &contract_list, &made);
+        let (template, at) = sample.at(&made.body);
+        let read = admin.get(&at).await;
+        assert_eq!((read.status, &read.body), (200, &made.body), "{at}");
+        exact("GET", &template, &read);
+        let listed = admin.get(&format!("{list}?page_size=100")).await;
+        exact("GET", &contract_list, &listed);
+        assert!(listed.body["results"].as_array().unwrap().contains(&made.body), "{list}");
+        let patched = admin.patch(&at, &sample.change).await;
+        assert_eq!(patched.status, 200, "{at}: {}", patched.text);
+        exact("PATCH", &template, &patched);
+        for (field, value) in sample.change.as_object().unwrap() {
+            assert_eq!(&patched.body[field], value, "{at}");
+        }
+        let put = admin.put(&at, &sample.one).await;
+        assert_eq!((put.status, &put.body), (200, &made.body), "what was sent is back: {at} {}", put.text);
+        let used = admin.get(&format!("{at}used_by/")).await;
+        assert_eq!((used.status, &used.body), (200, &json!([])), "{at}");
+        exact("GET", &sample.used_by(&template), &used);
+        let gone = admin.delete(&at).await;
+        assert_eq!((gone.status, gone.text.as_str()), (204, ""), "{at}");
+        for reply in [
+            admin.get(&at).await,
+            admin.delete(&at).await,
+            admin.patch(&at, &sample.change).await,
+            admin.get(&format!("{at}used_by/")).await,
+        ] {
+            refused(&reply, 404);
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_filter_of_the_contract_drops_the_object_that_differs() {
+    let server = Server::start().await;
+    let admin = server.admin();
+    for sample in samples(&server).await {
+        let one = server.make(sample.path, &sample.one).await;
+        let two = server.make(sample.path, &sample.two).await;
+        let operation = contract().operation("GET", &format!("/{}/", sample.path)).unwrap();
+        for filter in operation.query().filter(|q| !["ordering", "page", "page_size", "search"].contains(q)) {
+            if sample.moot.contains(&filter) {
+                continue;
+            }
+            let of = |object: &Value| match filter {
+                "has_key" => object["private_key_available"].clone(),
+                "target_in" => object["target"].clone(),
+                name => object.get(name).unwrap_or(pk(object)).clone(),
+            };
+            let (wanted, other) = (of(&one), of(&two));
+            assert_ne!(wanted, other, "{}: the samples do not differ in {filter}", sample.path);
+            let text = wanted.as_str().map_or_else(|| wanted.to_string(), str::to_owned);
+            let query: String =
+                url::form_urlencoded::Serializer::new("page_size=100&".to_owned()).append_pair(filter, &text).finish();
+            let found = admin.get(&format!("{}?{query}", sample.list())).await;
+            assert_eq!(found.status, 200, "{}?{query}: {}", sample.path, found.text);
+            let keys: Vec<&Value> = found.body["results"].as_array().unwrap().iter().map(pk).collect();
+            assert!(keys.contains(&pk(&one)), "{}?{query} loses the one it asks for", sample.path);
+            assert!(!keys.contains(&pk(&two)), "{}?{query} keeps the other", sample.path);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_filter_of_the_wrong_type_is_a_400_and_an_unknown_one_nothing() {
+    let server = Server::start().await;
+    let admin = server.admin();
+    for query in ["designation=dance", "flow_uuid=no-uuid"] {
+        let reply = admin.get(&format!("/api/v3/flows/instances/?{query}")).await;
+        assert_eq!(reply.status, 400, "{query}: {}", reply.text);
+        contract().assert_valid("ValidationError", &reply.body);
+    }
+    assert_eq!(admin.get("/api/v3/flows/instances/?no_such_filter=1").await.body["pagination"]["count"], 2);
+}
+
+#[tokio::test]
+async fn lists_are_cut_into_pages_sorted_and_searched() {
+    let server = Server::start().await;
+    let admin = server.admin();
+    for n in 0..25 {
+        server.make("stages/dummy", &json!({ "name": format!("stage {n:02}"), "throw_error": n % 2 == 0 })).await;
+    }
+    let list = async |query: &str| admin.get(&format!("/api/v3/stages/dummy/?{query}")).await;
+    let names = async |query: &str| -> Vec<String> {
+        list(query).await.body["results"].as_array().unwrap().iter().map(|s| s["name"].as_str().unwrap().to_owned()).collect()
+    };
+    let page =
+        json!({ "next": 3, "previous": 1, "count": 25, "current": 2, "total_pages": 3, "start_index": 11, "end_index": 20 });
+    assert_eq!(list("page_size=10&page=2").await.body["pagination"], page);
+    assert_eq!(names("page_size=10&page=3").await.len(), 5);
+    for bad in ["page_size=10&page=4", "page=0", "page=-1", "page=x", "page=99999999999999999999", "page="] {
+        let reply = list(bad).await;
+        refused(&reply, 404);
+        assert_eq!(reply.body["detail"], "Invalid page.");
+    }
+    for (size, count) in [("0", 20), ("x", 20), ("-5", 20), ("1000", 25), ("7", 7)] {
+        assert_eq!(names(&format!("page_size={size}")).await.len(), count, "{size}");
+    }
+    assert_eq!(names("ordering=-name&page_size=2").await, ["stage 24", "stage 23"]);
+    assert_eq!(names("ordering=throw_error,-name&page_size=1").await, ["stage 23"]);
+    assert_eq!(names("ordering=no_such_field&page_size=1").await.len(), 1);
+    assert_eq!(names("search=STAGE+07").await, ["stage 07"]);
+    assert_eq!(names("search=nothing").await.len(), 0);
+    let none = json!({ "next": 0, "previous": 0, "count": 0, "current": 1, "total_pages": 1, "start_index": 0, "end_index": 0 });
+    assert_eq!(list("search=nothing").await.body["pagination"], none);
+}
+
+#[tokio::test]
+async fn all_that_is_wrong_is_told_at_once_and_at_its_field() {
+    let server = Server::start().await;
+    let admin = server.admin();
+    let wrong = json!({ "name": [], "slug": "no slug!", "title": "", "designation": "dance", "authentication": 7 });
+    let reply = admin.post("/api/v3/flows/instances/", &wrong).await;
+    assert_eq!(reply.status, 400, "{}", reply.text);
+    contract().assert_valid("ValidationError", &reply.body);
+    for field in wrong.as_object().unwrap().keys() {
+        assert!(reply.body[field][0].is_string(), "{field}: {}", reply.text);
+    }
+    assert_eq!(reply.body["designation"], json!(["\"dance\" is not a valid choice."]));
+    for path in
+        ["flows/instances", "flows/bindings", "policies/bindings", "stages/password", "core/brands", "crypto/certificatekeypairs"]
+    {
+        let empty = admin.post(&format!("/api/v3/{path}/"), &json!({})).await;
+        let contract = contract().operation("POST", &format!("/{path}/")).unwrap();
+        assert_eq!((empty.status, contract.id.ends_with("_create")), (400, true), "{path}");
+        let fields = empty.body.as_object().unwrap();
+        assert!(
+            !fields.is_empty() && fields.values().all(|e| *e == json!(["This field is required."])),
+            "{path}: {}",
+            empty.text
+        );
+    }
+    let twice = json!({ "name": "x", "slug": "default-authentication-flow", "title": "x", "designation": "recovery" });
+    assert!(admin.post("/api/v3/flows/instances/", &twice).await.body["slug"][0].as_str().unwrap().contains("unique"));
+    let dangling = json!({ "target": "00000000-0000-0000-0000-000000000000", "stage": "x", "order": "y" });
+    let reply = admin.post("/api/v3/flows/bindings/", &dangling).await;
+    assert!(reply.status == 400 && reply.body["stage"].is_array() && reply.body["order"].is_array(), "{}", reply.text);
+    let reply = admin.post("/api/v3/policies/bindings/", &json!({ "target": dangling["target"], "order": 0, "user": 999 })).await;
+    assert_eq!(reply.status, 400, "{}", reply.text);
+}
+
+#[tokio::test]
+async fn bodies_that_are_no_json_objects_are_refused() {
+    let server = Server::start().await;
+    let admin = server.admin();
+    let path = "/api/v3/stages/dummy/";
+    let send = async |kind: &str, body: &str| {
+        let (kind, body) = (kind.to_owned(), body.to_owned());
+        admin.send(|http, url| http.post(url).header("content-type", kind).body(body), path).await
+    };
+    for kind in ["text/plain", "application/x-www-form-urlencoded", ""] {
+        refused(&send(kind, r#"{"name":"x"}"#).await, 415);
+    }
+    for body in ["", "{", "\u{0}", &"[".repeat(100_000)] {
+        refused(&send("application/json", body).await, 400);
+    }
+    for body in ["[]", "7", "null", "\"x\""] {
+        assert_eq!(send("application/json", body).await.status, 400, "{body}");
+    }
+    refused(&send("application/json", &format!(r#"{{"name":"{}"}}"#, "x".repeat(2_000_000))).await, 413);
+    assert_eq!(admin.get(path).await.body["pagination"]["count"], 0);
+}
+
+#[tokio::test]
+async fn methods_that_a_place_does_not_take_and_places_that_are_none() {
+    let server = Server::start().await;
+    let admin = server.admin();
+    let body = json!({ "name": "x" });
+    let stage = server.make("stages/dummy", &body).await;
+    let at = format!("/api/v3/stages/dummy/{}/", stage["pk"].as_str().unwrap());
+    let replies = [
+        admin.post(&at, &body).await,
+        admin.put("/api/v3/stages/dummy/", &body).await,
+        admin.patch("/api/v3/stages/dummy/", &body).await,
+        admin.delete("/api/v3/stages/dummy/").await,
+        admin.post("/api/v3/stages/all/", &body).await,
+        admin.post(&format!("{at}used_by/"), &body).await,
+        admin.post(ME, &body).await,
+        admin.delete("/api/v3/root/config/").await,
+        admin.put("/api/v3/core/brands/current/", &body).await,
+    ];
+    for reply in replies {
+        refused(&reply, 405);
+        assert!(reply.body["detail"].as_str().unwrap().starts_with("Method \""), "{}", reply.text);
+    }
+    for path in [
+        "/api/v3/no/such/",
+        "/api/v3/stages/dummy/x/",
+        "/api/v3/stages/dummy/x/y/z/",
+        "/api/v3/stages/nonsense/",
+        "/api/v3/%ff/",
+        "/api/v3/",
+    ] {
+        refused(&admin.get(path).await, 404);
+    }
+    refused(&admin.get(&format!("{at}no_such_action/")).await, 404);
+    let other = at.replace("stages/dummy", "stages/deny");
+    refused(&admin.get(&other).await, 404);
+}
+
+#[tokio::test]
+async fn a_path_without_its_last_slash_leads_readers_on_and_refuses_writers() {
+    let server = Server::start().await;
+    let admin = server.admin();
+    for path in [
+        "/api/v3/stages/dummy",
+        "/api/v3/flows/instances/default-authentication-flow",
+        ME.trim_end_matches('/'),
+        "/api/v3/root/config",
+    ] {
+        let read = admin.get(&format!("{path}?page_size=1")).await;
+        assert!(matches!(read.status, 301 | 308), "{path}: {} {}", read.status, read.text);
+        assert_eq!(read.location(), format!("{path}/?page_size=1"));
+        assert!((400..500).contains(&admin.post(path, &json!({ "name": "x" })).await.status));
+    }
+    let executor = "/api/v3/flows/executor/default-authentication-flow";
+    assert_eq!(server.client().get(&format!("{executor}?query=a")).await.location(), format!("{executor}/?query=a"));
+    assert_eq!(admin.get("/api/v3/stages/dummy/").await.body["pagination"]["count"], 0);
+}
+
+#[tokio::test]
+async fn what_is_used_says_by_what_and_what_becomes_of_it() {
+    let server = Server::start().await;
+    let admin = server.admin();
+    let stage = server.make("stages/dummy", &json!({ "name": "used" })).await;
+    let flow = server.flow("user", "recovery", &[&stage]).await;
+    let brand = server.make("core/brands", &json!({ "domain": "x.example", "flow_recovery": flow["pk"] })).await;
+    let of_stage = admin.get(&format!("/api/v3/stages/dummy/{}/used_by/", stage["pk"].as_str().unwrap())).await;
+    exact("GET", "/stages/dummy/{stage_uuid}/used_by/", &of_stage);
+    assert_eq!(
+        (&of_stage.body[0]["model_name"], &of_stage.body[0]["action"]),
+        (&json!("flowstagebinding"), &json!("cascade")),
+        "{}",
+        of_stage.text
+    );
+    let of_flow = admin.get("/api/v3/flows/instances/user/used_by/").await;
+    exact("GET", "/flows/instances/{slug}/used_by/", &of_flow);
+    let entry = of_flow.body.as_array().unwrap().iter().find(|e| e["model_name"] == "brand").unwrap();
+    assert_eq!((&entry["action"], &entry["pk"], &entry["name"]), (&json!("set_null"), &brand["brand_uuid"], &json!("x.example")));
+    assert_eq!(admin.delete("/api/v3/flows/instances/user/").await.status, 204);
+    let brand = admin.get(&format!("/api/v3/core/brands/{}/", brand["brand_uuid"].as_str().unwrap())).await;
+    assert_eq!(brand.body["flow_recovery"], Value::Null);
+    assert_eq!(admin.get("/api/v3/flows/bindings/?page_size=100").await.body["pagination"]["count"], 4, "the binding went along");
+}
+
+#[tokio::test]
+async fn all_stages_can_be_listed_together_and_by_type() {
+    let server = Server::start().await;
+    let admin = server.admin();
+    let list = admin.get("/api/v3/stages/all/").await;
+    exact("GET", "/stages/all/", &list);
+    assert_eq!(list.body["pagination"]["count"], 4);
+    let types = admin.get("/api/v3/stages/all/types/").await;
+    exact("GET", "/stages/all/types/", &types);
+    let stages = server.store.snapshot().registry().kinds().iter().filter(|k| k.meta.path.starts_with("stages/")).count();
+    assert_eq!(types.body.as_array().unwrap().len(), stages);
+    let first = &list.body["results"][0];
+    let at = format!("/api/v3/stages/all/{}/", first["pk"].as_str().unwrap());
+    let one = admin.get(&at).await;
+    exact("GET", "/stages/all/{stage_uuid}/", &one);
+    assert_eq!(&one.body, first);
+    let name = first["name"].as_str().unwrap();
+    assert_eq!(admin.get(&format!("/api/v3/stages/all/?name={name}")).await.body["pagination"]["count"], 1);
+    assert_eq!(admin.get("/api/v3/stages/all/?search=logout").await.body["pagination"]["count"], 1);
+    let user_login = server.key_of("stages/user_login", "").await;
+    assert_eq!(admin.delete(&format!("/api/v3/stages/all/{user_login}/")).await.status, 204);
+}
+
+#[tokio::test]
+async fn a_change_and_the_event_that_tells_of_it_are_one() {
+    let server = Server::start().await;
+    let admin = server.admin();
+    let stage = server.make("stages/dummy", &json!({ "name": "told" })).await;
+    let at = format!("/api/v3/stages/dummy/{}/", stage["pk"].as_str().unwrap());
+    admin.patch(&at, &json!({ "name": "told" })).await;
+    assert!(server.events("model_updated").await.is_empty(), "nothing was changed");
+    admin.patch(&at, &json!({ "name": "" })).await;
+    assert!(server.events("model_updated").await.is_empty(), "the change was refused");
+    admin.patch(&at, &json!({ "name": "retold" })).await;
+    admin.delete(&at).await;
+    for (action, name) in [("model_created", "told"), ("model_updated", "retold"), ("model_deleted", "retold")] {
+        let events = server.events(action).await;
+        assert_eq!(events.len(), 1, "{action}");
+        let model = json!({ "app": "authentik_stages_dummy", "model_name": "dummystage", "pk": stage["pk"], "name": name });
+        assert_eq!((&events[0].context["model"], &events[0].user["username"]), (&model, &json!("akadmin")));
+        assert_eq!(events[0].client_ip, Some("127.0.0.1".parse().unwrap()), "{action}");
+    }
+}
+
+#[tokio::test]
+async fn secrets_are_taken_and_never_given() {
+    let server = Server::start().await;
+    let admin = server.admin();
+    let (certificate, key) = certificate("secret.example", &rcgen::PKCS_ECDSA_P256_SHA256);
+    let secret = key.lines().nth(1).unwrap().to_owned();
+    let made = admin
+        .post("/api/v3/crypto/certificatekeypairs/", &json!({ "name": "s", "certificate_data": certificate, "key_data": key }))
+        .await;
+    let at = format!("/api/v3/crypto/certificatekeypairs/{}/", made.body["pk"].as_str().unwrap());
+    let replies = [
+        admin.get(&at).await,
+        admin.get("/api/v3/crypto/certificatekeypairs/?page_size=100").await,
+        admin.patch(&at, &json!({ "name": "t" })).await,
+        admin.get("/api/v3/crypto/certificatekeypairs/?search=BEGIN").await,
+        admin.put(&at, &json!({ "name": "t", "certificate_data": certificate, "key_data": "not a key" })).await,
+    ];
+    for reply in replies.iter().chain([&made]) {
+        assert!(
+            !reply.text.contains(&secret) && !reply.text.contains("PRIVATE") && !reply.text.contains("key_data\":\""),
+            "{}",
+            reply.text
+        );
+    }
+    assert_eq!(admin.get(&at).await.body["private_key_available"], true, "a change without the key keeps it");
+    for action in ["model_created", "model_updated"] {
+        let told = format!("{:?}", server.events(action).await);
+        assert!(!told.contains(&secret), "{told}");
+    }
+}
