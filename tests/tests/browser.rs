@@ -150,7 +150,7 @@ async fn tour(name: &'static str, look: Look, has_scripts: bool) {
     assert_eq!(visitor.focus().await, "field-uid_field");
 
     // "Not you?" leads back to the question who it is.
-    visitor.fill("uid_field", "grace").await;
+    visitor.fill("uid_field", "grace.brewster.murray.hopper@example.com").await;
     visitor.press("button[type=submit]").await;
     visitor.see("input[name=password]").await;
     assert_eq!(visitor.focus().await, "field-password");
