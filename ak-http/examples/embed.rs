@@ -11,7 +11,7 @@
 //! 2. a guard that lets only members of the group `staff` through ([`ak_http::guard`]),
 //! 3. an extractor that tells the handler who has come ([`SignedIn`]),
 //!
-//! and to ak it gives a stage of its own: before the first sign-in is complete, [`HouseRulesStage`] asks to accept the house rules.
+//! and to ak it gives a stage of its own: before a sign-in is complete, [`HouseRulesStage`] asks to accept the house rules.
 //!
 //! Everything is kept in memory and forgotten at the end, the administrator's password included: it is made and printed at the
 //! start. A program that keeps things opens its store on another backend; nothing else changes.
@@ -97,9 +97,12 @@ impl Stage for HouseRulesStage {
 
 /// The page of the challenge. It fills blocks of `flow.html`, which brings the form, the errors and the look of the brand.
 const HOUSE_RULES_PAGE: &str = r#"{% extends "flow.html" %}
+{% block heading %}House rules{% endblock %}
 {% block intro %}
-<p class="lead">One more thing: our house rules.</p>
+<div class="prose">
+<p>Before you come in, please accept our house rules.</p>
 <ul>{% for rule in challenge.rules %}<li>{{ rule }}</li>{% endfor %}</ul>
+</div>
 {% endblock %}
 {% block actions %}
 <button class="button primary" type="submit" name="accept" value="true">I accept</button>

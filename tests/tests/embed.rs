@@ -62,7 +62,7 @@ async fn a_member_is_led_to_sign_in_accepts_the_rules_and_comes_back() {
     assert_eq!((away.status, away.location()), (303, "/flows/-/default/authentication/?next=%2Fstaff%3Ffrom%3Dmail"));
     let rules = to_the_rules(&client, "akadmin", PASSWORD).await;
     assert_eq!(rules.hidden("component"), "acme-stage-house-rules");
-    assert!(rules.text.contains("<li>Feed the cat.</li>"), "{}", rules.text);
+    assert!(rules.text.contains("<h1>House rules</h1>") && rules.text.contains("<li>Feed the cat.</li>"), "{}", rules.text);
     assert_eq!(client.get("/staff").await.status, 303, "she has not signed in before she accepts");
 
     let unsure = client.submit(&rules, &[]).await;

@@ -26,8 +26,8 @@
 //! A built-in one: a template in `web/templates/`, a line in `BUILT_IN` in `render.rs`, its sentences in
 //! `web/messages/en.ftl`, a sample in `tests/pages.rs` (which then also checks its labels, its size and its escaping).
 //!
-//! One of an embedding program: [`Renderer::with_template`]. The template extends `flow.html` and fills its blocks `intro`,
-//! `fields`, `actions`, `after`; inputs come from the macro `field` of `macros.html`, which draws the label, the error beside it
+//! One of an embedding program: [`Renderer::with_template`]. The template extends `flow.html` and fills its blocks `heading`,
+//! `intro`, `fields`, `actions`, `after`; inputs come from the macro `field` of `macros.html`, which draws the label, the error beside it
 //! and the identifier that the error summary links to. A component without a template gets a generic page: the title, an input
 //! for everything in `challenge["fields"]`, and "Continue".
 //!
