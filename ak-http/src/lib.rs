@@ -49,6 +49,7 @@ use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::timeout::RequestBodyTimeoutLayer;
 
 /// The longest body that is read, in bytes.
 pub const MAX_BODY: usize = 1024 * 1024;
@@ -89,6 +90,7 @@ impl App {
     pub fn layer(&self, router: Router) -> Router {
         router
             .layer(DefaultBodyLimit::max(MAX_BODY))
+            .layer(RequestBodyTimeoutLayer::new(server::PATIENCE))
             .layer(CatchPanicLayer::custom(|_: Box<dyn std::any::Any + Send>| {
                 tracing::error!("a handler panicked");
                 ApiError::Internal.into_response()

@@ -8,8 +8,9 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::Extension;
 use axum::routing::get;
-use axum_server::Handle;
+use axum_server::{Handle, Server};
 use axum_server::tls_rustls::RustlsConfig;
+use hyper_util::rt::TokioTimer;
 
 use crate::app::App;
 use crate::client::OverTls;
@@ -67,6 +68,9 @@ pub fn bind(app: App, addresses: &Addresses) -> Result<Bound, ServeError> {
     })
 }
 
+/// How long a client may take for its headers, for the next piece of a body, or for a sign of life.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
 impl Bound {
     /// The address of the HTTP socket: with port 0 asked for, the one that was given.
     pub fn http_address(&self) -> std::io::Result<SocketAddr> {
@@ -89,15 +93,15 @@ impl Bound {
         let handle: Handle<SocketAddr> = Handle::new();
         let mut running = tokio::task::JoinSet::new();
         let service = router.clone().into_make_service_with_connect_info::<SocketAddr>();
-        running.spawn(axum_server::from_tcp(self.http)?.handle(handle.clone()).serve(service));
+        running.spawn(patient(axum_server::from_tcp(self.http)?).handle(handle.clone()).serve(service));
         if let Some(listener) = self.https {
             let config = RustlsConfig::from_config(Arc::new(tls::config(self.app.store().clone())?));
             let service = router.layer(Extension(OverTls)).into_make_service_with_connect_info::<SocketAddr>();
-            running.spawn(axum_server::from_tcp_rustls(listener, config)?.handle(handle.clone()).serve(service));
+            running.spawn(patient(axum_server::from_tcp_rustls(listener, config)?).handle(handle.clone()).serve(service));
         }
         if let Some(listener) = self.metrics {
             let router = Router::new().route("/metrics", get(health::metrics)).with_state(self.app.clone());
-            running.spawn(axum_server::from_tcp(listener)?.handle(handle.clone()).serve(router.into_make_service()));
+            running.spawn(patient(axum_server::from_tcp(listener)?).handle(handle.clone()).serve(router.into_make_service()));
         }
         tokio::select! {
             () = stop => {}
@@ -113,4 +117,12 @@ impl Bound {
         }
         Ok(())
     }
+}
+
+/// Not for ever: a client that never finishes its headers, or does not answer any more, is let go.
+fn patient<Acceptor>(mut server: Server<SocketAddr, Acceptor>) -> Server<SocketAddr, Acceptor> {
+    let builder = server.http_builder();
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(PATIENCE);
+    builder.http2().timer(TokioTimer::new()).keep_alive_interval(PATIENCE).keep_alive_timeout(PATIENCE);
+    server
 }
