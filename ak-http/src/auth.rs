@@ -1,7 +1,5 @@
 //! Who calls: for our own handlers, and for programs that link ak in.
 
-use std::net::IpAddr;
-
 use ak_flows::Visit;
 use ak_store::directory::Person;
 use ak_store::records::TokenIntent;
@@ -25,8 +23,8 @@ pub struct Caller {
     pub person: Person,
     /// Whether it came with the cookie of a browser's session, not with a token.
     pub by_cookie: bool,
-    /// Where the call comes from.
-    pub client_ip: Option<IpAddr>,
+    /// Where the call came from.
+    pub ip: Option<std::net::IpAddr>,
 }
 
 impl Caller {
@@ -41,9 +39,8 @@ impl App {
     /// against forged requests.
     pub(crate) async fn caller(&self, parts: &Parts) -> Result<Caller, ApiError> {
         let origin = parts.extensions.get::<Origin>().ok_or(ApiError::Internal)?;
-        let client_ip = origin.ip;
         if let Some(key) = parts.headers.get(header::AUTHORIZATION).map(|v| v.to_str().unwrap_or("Bearer")).and_then(bearer) {
-            return Ok(Caller { person: self.bearer(key).await?, by_cookie: false, client_ip });
+            return Ok(Caller { person: self.bearer(key).await?, by_cookie: false, ip: origin.ip });
         }
         let visit = self.visit(&parts.headers, origin).await?;
         let (Some(person), Some(session)) = (visit.person, visit.session) else { return Err(ApiError::NotAuthenticated) };
@@ -51,7 +48,7 @@ impl App {
         if !safe && (origin.is_cross_site(&parts.headers) || !self.has_csrf_token(&parts.headers, &session.id)) {
             return Err(ApiError::Csrf);
         }
-        Ok(Caller { person, by_cookie: true, client_ip })
+        Ok(Caller { person, by_cookie: true, ip: origin.ip })
     }
 
     async fn bearer(&self, key: &str) -> Result<Person, ApiError> {

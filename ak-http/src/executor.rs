@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::app::App;
 use crate::client::Origin;
 use crate::error::ApiError;
-use crate::extract::{Segment, is_visit, visitor};
+use crate::extract::{Segment, is_call, visitor};
 use crate::flow_pages::parameter;
 
 /// `GET /api/v3/flows/executor/<slug>/?query=<query of the page>`: the challenge at which the person stands.
@@ -25,7 +25,7 @@ pub(crate) async fn show(
     method: Method,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    if origin.is_cross_site(&headers) || !is_visit(&headers, &origin) {
+    if origin.is_cross_site(&headers) || !is_call(&headers) {
         return Err(ApiError::Forbidden);
     }
     let headers = visitor(&method, headers);

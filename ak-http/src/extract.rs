@@ -52,18 +52,21 @@ impl From<BytesRejection> for ApiError {
     }
 }
 
-/// Whether a request that changes something by being looked at (a sign-out, say) is made by a person who goes there: not by a
-/// picture or a frame of another site, and not by a browser that looks ahead.
-pub(crate) fn is_visit(headers: &HeaderMap, origin: &Origin) -> bool {
-    let text = |name: &str| headers.get(name).and_then(|v| v.to_str().ok()).unwrap_or_default();
-    let ahead = ["sec-purpose", "purpose", "x-moz"].iter().any(|name| text(name).contains("prefetch"));
-    // Our own pages may embed a flow and fetch it; no page has a reason to draw it as a picture or to run it as a script.
-    let fits = match text("sec-fetch-dest") {
-        "" | "document" => true,
-        "empty" | "iframe" | "frame" => !origin.is_cross_site(headers),
-        _ => false,
-    };
-    fits && !ahead
+/// Whether a person goes there: a browser that says what it loads for says that it is a page of its own, and it does not look ahead.
+/// The pictures and frames of our own pages count as little as those of others: people choose them too.
+pub(crate) fn is_navigation(headers: &HeaderMap) -> bool {
+    loads_for(headers, &["document"])
+}
+
+/// Whether a person goes there, or a script calls: what the executor takes.
+pub(crate) fn is_call(headers: &HeaderMap) -> bool {
+    loads_for(headers, &["document", "empty"])
+}
+
+fn loads_for(headers: &HeaderMap, destinations: &[&str]) -> bool {
+    let ahead = |name: &&str| headers.get(*name).and_then(|v| v.to_str().ok()).is_some_and(|v| v.contains("prefetch"));
+    headers.get("sec-fetch-dest").is_none_or(|dest| destinations.iter().any(|d| dest == d))
+        && !["sec-purpose", "purpose", "x-moz"].iter().any(ahead)
 }
 
 /// The headers that tell who comes. `HEAD` asks what a page is like and must change nothing: it comes from nobody.

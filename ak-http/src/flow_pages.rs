@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use crate::app::App;
 use crate::client::Origin;
 use crate::error::ApiError;
-use crate::extract::{Segment, is_visit, visitor};
+use crate::extract::{Segment, is_navigation, visitor};
 use crate::pages::{FlowForm, headers};
 use crate::view::{Look, html};
 
@@ -28,7 +28,8 @@ pub(crate) async fn show(
     headers: HeaderMap,
 ) -> Response {
     let place = Place { app: &app, origin: &origin, slug: &slug, query: query.unwrap_or_default() };
-    if !is_visit(&headers, &origin) {
+    // A picture or a frame on another page must not begin or go on with a flow (a sign-out, say): only a person who goes there.
+    if !is_navigation(&headers) {
         return ApiError::Forbidden.into_response();
     }
     place.run(&visitor(&method, headers), None, None).await

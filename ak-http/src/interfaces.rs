@@ -13,7 +13,7 @@ use uuid::Uuid;
 use crate::app::App;
 use crate::client::Origin;
 use crate::error::ApiError;
-use crate::extract::{Segment, is_visit};
+use crate::extract::{Segment, is_navigation, visitor};
 use crate::flow_pages::{parameter, see_other};
 use crate::pages::{SessionView, UserView, headers};
 use crate::view::{Look, html};
@@ -166,7 +166,7 @@ pub(crate) async fn cancel(
     headers: HeaderMap,
 ) -> Result<Response, PageError> {
     let visit = app.visit(&headers, &origin).await.map_err(page_error(&app, &origin))?;
-    let meant = method != Method::HEAD && is_visit(&headers, &origin) && !origin.is_cross_site(&headers);
+    let meant = method != Method::HEAD && is_navigation(&headers) && !origin.is_cross_site(&headers);
     if let Some(session) = visit.session.filter(|s| s.plan.is_some() && meant) {
         app.runner.cancel(&session).await.map_err(page_error(&app, &origin))?;
     }
@@ -180,12 +180,14 @@ pub(crate) async fn configure(
     Extension(origin): Extension<Origin>,
     Segment(stage): Segment,
     OriginalUri(uri): OriginalUri,
+    method: Method,
     headers: HeaderMap,
 ) -> Result<Response, PageError> {
-    if !is_visit(&headers, &origin) {
+    let Ok(stage) = Uuid::parse_str(&stage) else { return Ok(app.not_found_page(&Look::of(&app, &origin))) };
+    if !is_navigation(&headers) {
         return Err(page_error(&app, &origin)(ApiError::Forbidden));
     }
-    let Ok(stage) = Uuid::parse_str(&stage) else { return Ok(app.not_found_page(&Look::of(&app, &origin))) };
+    let headers = visitor(&method, headers);
     let visit = app.visit(&headers, &origin).await.map_err(page_error(&app, &origin))?;
     let Some(person) = &visit.person else { return Ok(see_other(&sign_in_for(&uri))) };
     let snapshot = app.store().snapshot();

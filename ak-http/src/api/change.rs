@@ -60,7 +60,7 @@ pub(super) fn model_event(app: &App, caller: &Caller, action: &str, kind: &KindI
         user: map(json!({ "pk": user.pk, "username": user.username, "email": user.email })),
         user_pk: Some(user.pk),
         context: map(json!({ "model": model })),
-        client_ip: caller.client_ip,
+        client_ip: caller.ip,
         created: now,
         expires: now + Duration::days(365),
     }
