@@ -99,7 +99,8 @@ impl Store {
         let mut repo = self.backend.read().await?;
         let mut revision = repo.objects().revision().await?;
         let rows = loop {
-            let rows = repo.objects().all().await?;
+            // Tombstones too: their keys are not used again.
+            let rows = repo.objects().since(0).await?;
             let after = repo.objects().revision().await?;
             if after == revision {
                 break rows;
@@ -120,8 +121,12 @@ impl Store {
         self.swap(snapshot);
         if !old.is_empty() {
             tracing::info!(objects = old.len(), "objects of an older version are brought up to date");
-            let write = self.write(|draft| old.iter().try_for_each(|pk| draft.touch(*pk))).await;
-            write.map_err(|e| StoreError::Invalid(e.to_string()))?;
+            match self.write(|draft| old.iter().try_for_each(|pk| draft.touch(*pk))).await {
+                Ok(()) => {}
+                Err(WriteError::Store(error)) => return Err(error),
+                // They are up to date in memory; a document never stops the start.
+                Err(WriteError::Invalid(errors)) => tracing::error!(%errors, "objects of an older version cannot be stored anew"),
+            }
         }
         Ok(())
     }
@@ -198,17 +203,21 @@ impl Store {
         let _one = self.writer.lock().await;
         let base = self.snapshot();
         let mut draft = Draft::of(&base, self.clock.now(), self.rng.clone());
-        let answer = apply(&mut draft)?;
-        draft.validate()?;
-        if draft.is_clean() {
-            return Ok(answer);
-        }
-        let mut repo = self.backend.begin(Durability::Full).await?;
-        if self.commit(&mut *repo, base.revision(), &draft).await? {
-            repo.save().await?;
-            self.swap(draft.finish());
-            return Ok(answer);
-        }
+        let tried = apply(&mut draft).and_then(|answer| draft.validate().map(|()| answer));
+        let mut repo = match tried {
+            Ok(answer) if !draft.is_clean() => {
+                let mut repo = self.backend.begin(Durability::Full).await?;
+                if self.commit(&mut *repo, base.revision(), &draft).await? {
+                    repo.save().await?;
+                    self.swap(draft.finish());
+                    return Ok(answer);
+                }
+                repo
+            }
+            // Nothing to store; whether that is right, the newest objects tell.
+            tried if self.backend.read().await?.objects().revision().await? == base.revision() => return Ok(tried?),
+            _ => self.backend.begin(Durability::Full).await?,
+        };
         repo.objects().lock_revision().await?;
         let mut unit = Unit { store: self, _one: None, repo, draft: None, failed: false };
         unit.catch_up().await?;
