@@ -102,6 +102,9 @@ impl Draft {
 
     fn create(&mut self, info: &InfoRef, input: &Value, pk: Option<Pk>) -> Result<Pk, Errors> {
         let info = info.get()?;
+        if pk.is_some_and(|pk| self.snapshot.object(pk).is_some()) {
+            return Err(Errors::field("pk", "This field must be unique.", "unique"));
+        }
         let document = normalise(&info.fields, input, Demand::Required)?;
         let body = info.parse(document)?;
         let fill = Fill { now: self.now, rng: &*self.rng };
@@ -160,23 +163,34 @@ impl Draft {
     /// Deletes an object; what refers to it is deleted too, or loses the reference, as the type of the reference says.
     /// Whether the object was there.
     pub fn delete(&mut self, pk: Pk) -> Result<bool, Errors> {
+        let Some(pk) = self.snapshot.object(pk).map(|object| object.pk) else { return Ok(false) };
         let Some(object) = self.snapshot.remove(pk) else { return Ok(false) };
+        let alias = object.alias.map(Key::Object);
         self.changed.remove(&pk);
         self.deleted.insert(pk, object);
-        self.forget(Key::Object(pk))?;
+        self.forget_both(Key::Object(pk), alias)?;
         Ok(true)
     }
 
     /// Takes away every reference to something that is gone.
     pub fn forget(&mut self, gone: Key) -> Result<(), Errors> {
-        let referrers: Vec<Arc<Object>> = self.snapshot.referrers(gone).cloned().collect();
-        for object in referrers {
+        self.forget_both(gone, None)
+    }
+
+    /// The same for something that had a second key.
+    fn forget_both(&mut self, gone: Key, alias: Option<Key>) -> Result<(), Errors> {
+        let referrers: Vec<Pk> = self.snapshot.referrers(gone).map(|object| object.pk).collect();
+        for pk in referrers {
+            // As it is now: what went along with one referrer may have changed another, or taken it along.
+            let Some(object) = self.snapshot.object(pk).cloned() else { continue };
             let (Some(body), Some(info)) = (object.body(), self.snapshot.kind_of(&object)) else {
                 // What cannot be read cannot lose a reference either; it stays broken, and refused.
                 continue;
             };
             let mut document = body.document();
-            if detach(&info.fields, &mut document, gone) {
+            let mut cascade = detach(&info.fields, &mut document, gone);
+            cascade |= alias.is_some_and(|alias| detach(&info.fields, &mut document, alias));
+            if cascade {
                 self.delete(object.pk)?;
                 continue;
             }

@@ -139,7 +139,7 @@ impl Snapshot {
     /// must not pass over: it might have been a protection.
     pub fn referring<K: Kind>(&self, to: impl Into<Key>) -> impl Iterator<Item = Result<(Ref<K>, &K), Broken>> {
         let kind = self.registry.info::<K>().map(|info| info.index);
-        self.referrers.get(&to.into()).into_iter().flat_map(OrdSet::iter).filter_map(move |pk| {
+        self.referrers.get(&self.canonical(to.into())).into_iter().flat_map(OrdSet::iter).filter_map(move |pk| {
             let object = self.objects.get(pk)?;
             if object.kind != kind {
                 return None;
@@ -156,7 +156,7 @@ impl Snapshot {
 
     /// All objects that refer to `to`.
     pub fn referrers(&self, to: Key) -> impl Iterator<Item = &Arc<Object>> {
-        self.referrers.get(&to).into_iter().flat_map(OrdSet::iter).filter_map(|pk| self.objects.get(pk))
+        self.referrers.get(&self.canonical(to)).into_iter().flat_map(OrdSet::iter).filter_map(|pk| self.objects.get(pk))
     }
 
     /// Every object that cannot be read.
@@ -183,6 +183,7 @@ impl Snapshot {
 
     /// Puts an object in the place of the one with its key. Gives the fields of a unique value that another object has.
     pub(super) fn insert(&mut self, object: Arc<Object>) -> Vec<&'static [&'static str]> {
+        let object = self.with_first_keys(object);
         self.remove(object.pk);
         self.reserve(object.pk);
         let mut taken = Vec::new();
@@ -200,13 +201,23 @@ impl Snapshot {
             }
         }
         for edge in &object.edges {
-            self.referrers.entry(self.canonical(edge.to)).or_default().insert(object.pk);
+            self.referrers.entry(edge.to).or_default().insert(object.pk);
         }
         if let Some(alias) = object.alias {
             self.alias.insert(alias, object.pk);
         }
         self.objects.insert(object.pk, object);
         taken
+    }
+
+    /// The object with edges to first keys only, so that its edges are found again when a second key is gone.
+    fn with_first_keys(&self, object: Arc<Object>) -> Arc<Object> {
+        if object.edges.iter().all(|edge| self.canonical(edge.to) == edge.to) {
+            return object;
+        }
+        let mut object = Object::clone(&object);
+        object.edges.iter_mut().for_each(|edge| edge.to = self.canonical(edge.to));
+        Arc::new(object)
     }
 
     pub(super) fn know_alias(&mut self, row: &ObjectRow) {
@@ -237,11 +248,10 @@ impl Snapshot {
             }
         }
         for edge in &object.edges {
-            let to = self.canonical(edge.to);
-            if let Some(set) = self.referrers.get_mut(&to) {
+            if let Some(set) = self.referrers.get_mut(&edge.to) {
                 set.remove(&pk);
                 if set.is_empty() {
-                    self.referrers.remove(&to);
+                    self.referrers.remove(&edge.to);
                 }
             }
         }
