@@ -1,0 +1,99 @@
+//! Kinds of a program that embeds the product: a policy that says what it is told to, and a stage that does.
+
+use ak_flows::{Answer, Challenge, Cx, Effect, Login, Stage, StageError, StageShown, Step};
+use ak_policy::{Policy, PolicyError, Request, Verdict};
+use ak_store::model::{Kind, Meta, Roles, Row};
+use async_trait::async_trait;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+/// A policy: `yes`, `no`, `error`, `has <name>` (the context has it), `lacks <name>`, `is <username>`.
+#[derive(Serialize, Deserialize, JsonSchema)]
+pub(crate) struct Says {
+    pub(crate) name: String,
+    pub(crate) says: String,
+    #[serde(default)]
+    pub(crate) message: String,
+}
+
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Nothing {}
+
+impl Kind for Says {
+    const META: Meta = Meta::new("test.says", "test/says", "Says", "Says");
+    type Shown = Nothing;
+
+    fn shown(&self, _: &Row<'_>) -> Nothing {
+        Nothing {}
+    }
+
+    fn roles(is: &mut Roles<Self>) {
+        is.a::<dyn Policy>(|s| s);
+    }
+}
+
+impl Policy for Says {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn evaluate(&self, request: &Request<'_>) -> Result<Verdict, PolicyError> {
+        let passing = match self.says.split_once(' ') {
+            None if self.says == "yes" => true,
+            None if self.says == "no" => false,
+            Some(("has", name)) => request.context.get(name).is_some(),
+            Some(("lacks", name)) => request.context.get(name).is_none(),
+            Some(("is", name)) => request.person.is_some_and(|p| p.user.username == name),
+            _ => return Err(PolicyError("told to fail".into())),
+        };
+        let messages = if self.message.is_empty() { Vec::new() } else { vec![self.message.clone()] };
+        Ok(Verdict { passing, messages })
+    }
+}
+
+/// A stage: passes on and leaves `set` in the context, shows the context (`echo`), or makes `nobody` sign in.
+#[derive(Serialize, Deserialize, JsonSchema)]
+pub(crate) struct Probe {
+    pub(crate) name: String,
+    #[serde(default)]
+    pub(crate) set: Map<String, Value>,
+    #[serde(default)]
+    pub(crate) echo: bool,
+    #[serde(default)]
+    pub(crate) nobody: bool,
+}
+
+impl Kind for Probe {
+    const META: Meta = Meta::new("test.probe", "test/probe", "Probe", "Probes");
+    type Shown = StageShown;
+
+    fn shown(&self, row: &Row<'_>) -> StageShown {
+        StageShown::of(row)
+    }
+
+    fn roles(is: &mut Roles<Self>) {
+        is.a::<dyn Stage>(|s| s);
+    }
+}
+
+#[async_trait]
+impl Stage for Probe {
+    async fn enter(&self, cx: &mut Cx<'_>) -> Result<Step, StageError> {
+        cx.context.values.extend(self.set.clone());
+        if self.echo {
+            let names: Vec<&String> = cx.context.values.keys().collect();
+            return Ok(Step::Show(Challenge::new("ak-stage-probe").with("error_message", json!(names).to_string())));
+        }
+        if self.nobody {
+            cx.effects.push(Effect::event("probe", None, json!({})));
+            let login = Login { user: -1, method: "none".into(), proof: None, duration: None, terminate_others: false };
+            cx.effects.push(Effect::Login(login));
+        }
+        Ok(Step::Pass)
+    }
+
+    async fn respond(&self, _: &mut Cx<'_>, _: &Answer) -> Result<Step, StageError> {
+        Ok(Step::Pass)
+    }
+}
