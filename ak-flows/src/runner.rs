@@ -187,7 +187,8 @@ impl Runner {
 
     /// Shows where the person stands in the flow `slug`, or takes her answer.
     ///
-    /// Without a session and without an answer nothing is stored: the first challenge is shown from a plan that is forgotten. Of two answers
+    /// Without a session and without an answer nothing is stored: the first challenge is shown from a plan that is forgotten (unless the flow
+    /// led on into another, or something is to happen). Of two answers
     /// to the same turn one is taken; the other gets to see where that led.
     pub async fn run(&self, visit: &Visit, slug: &str, input: Input) -> Result<Outcome, RunError> {
         self.run_with(visit, slug, input, Context::default()).await
