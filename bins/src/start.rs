@@ -21,14 +21,9 @@ pub enum StartError {
     /// A setting is wrong.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// The database cannot be used.
-    #[error("AUTHENTIK_SQLITE__PATH: {path}: {error}")]
-    Database {
-        /// The file.
-        path: String,
-        /// Why.
-        error: StoreError,
-    },
+    /// The database cannot be used: which one, and why.
+    #[error("AUTHENTIK_SQLITE__PATH: {0}")]
+    Database(String),
     /// The storage failed later on.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -103,10 +98,15 @@ pub async fn open_backend(settings: &Settings) -> Result<Arc<dyn Backend>, Start
     Ok(Arc::new(backend.map_err(|error| database(settings, error))?))
 }
 
+/// The storage's own words where they name the file already.
 fn database(settings: &Settings, error: StoreError) -> StartError {
+    let place = format!("the database {}", settings.sqlite.path.display());
     match error {
         StoreError::WrongSecretKey => StartError::Store(error),
-        error => StartError::Database { path: settings.sqlite.path.display().to_string(), error },
+        StoreError::Backend(why) | StoreError::Busy(why) | StoreError::Corrupt(why) if why.starts_with(&place) => {
+            StartError::Database(why)
+        }
+        error => StartError::Database(format!("{place}: {error}")),
     }
 }
 
@@ -174,22 +174,44 @@ pub fn worker(store: &Store, name: &str) -> Worker {
     Worker::new(store.backend().clone(), Handlers::new(), store.clock().clone(), store.rng().clone()).named(name)
 }
 
-/// Resolves when the process is asked to end: by `SIGTERM`, or from the keyboard.
-pub async fn until_stopped() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let terminate = async {
-        match signal(SignalKind::terminate()) {
+/// How long work under way may take to end when the process is asked to.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// Works until `stop` resolves; then lets what is under way end for ten seconds. What takes longer is stopped, and run again by
+/// somebody else when its lease ends.
+pub async fn work_until(worker: &Worker, stop: impl Future<Output = ()>) {
+    let (asked, told) = tokio::sync::oneshot::channel::<()>();
+    let work = worker.run(async move { drop(told.await) });
+    let deadline = async {
+        stop.await;
+        drop(asked);
+        tokio::time::sleep(GRACE).await;
+        tracing::warn!("work under way did not end within {} s: it is left to be run again", GRACE.as_secs());
+    };
+    tokio::select! {
+        () = work => {}
+        () = deadline => {}
+    }
+}
+
+/// Resolves when the process is asked to end: by `SIGTERM`, or from the keyboard. From this call on, not only from the first poll,
+/// these signals do nothing else.
+pub fn until_stopped() -> impl Future<Output = ()> + Send {
+    use tokio::signal::unix::{Signal, SignalKind, signal};
+    async fn heard(listening: std::io::Result<Signal>) {
+        match listening {
             Ok(mut signal) => drop(signal.recv().await),
             Err(error) => {
-                tracing::warn!(%error, "SIGTERM cannot be listened for");
+                tracing::warn!(%error, "a signal cannot be listened for");
                 std::future::pending().await
             }
         }
-    };
-    tokio::select! {
-        () = terminate => {}
-        ended = tokio::signal::ctrl_c() => if let Err(error) = ended {
-            tracing::warn!(%error, "the keyboard cannot be listened for");
-        },
+    }
+    let (terminate, keyboard) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()));
+    async move {
+        tokio::select! {
+            () = heard(terminate) => {}
+            () = heard(keyboard) => {}
+        }
     }
 }

@@ -2,10 +2,12 @@
 //!
 //! - [`contract`] checks an answer against the published API contract.
 //! - [`browser`] drives a real Chromium.
+//! - [`server`] starts the product inside a test, [`program`] as a process of its own.
 
 pub mod browser;
 pub mod contract;
 mod making;
+pub mod program;
 pub mod server;
 
 /// Gives rustls its provider of cryptography. Every client and server of a test needs one, also for plain HTTP, and may ask

@@ -200,6 +200,7 @@ impl Worker {
         while running.queued() < self.concurrency {
             // A look costs no write transaction; only what is due is worth one.
             let due = self.backend.read().await?.tasks().next_due().await?;
+            tracing::trace!(?due, "looked for tasks");
             let Some(due) = due.filter(|due| *due <= self.clock.now()) else {
                 return Ok(next.into_iter().chain(due).min());
             };

@@ -8,6 +8,7 @@ mod serve;
 mod token;
 mod user;
 
+use std::io::Write as _;
 use std::process::ExitCode;
 
 pub use cli::{Cli, Command, TokenCommand, UserCommand};
@@ -44,15 +45,13 @@ pub async fn run(command: Command) -> ExitCode {
     }
 }
 
-/// Prints a line for the person at the terminal.
-#[expect(clippy::print_stdout, reason = "a command line speaks to its person here")]
+/// Prints a line for the person at the terminal. Whoever has closed the other end does not want to know.
 fn say(line: &str) {
-    println!("{line}");
+    let _ = writeln!(std::io::stdout(), "{line}");
 }
 
-#[expect(clippy::print_stderr, reason = "a command line speaks to its person here")]
 fn say_error(line: &str) {
-    eprintln!("ak: {line}");
+    let _ = writeln!(std::io::stderr(), "{line}");
 }
 
 async fn dispatch(command: Command) -> Result<(), CommandError> {

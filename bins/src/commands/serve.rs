@@ -2,12 +2,17 @@
 
 use ak_store::config::Settings;
 
-use crate::start::{Product, StartError, Wiring, open_store, until_stopped, worker as worker_of};
+use crate::start::{Product, StartError, Wiring, open_store, until_stopped, work_until, worker as worker_of};
 
 /// Serves until the process is asked to end, with a worker inside.
 pub(super) async fn server(settings: &Settings) -> Result<(), StartError> {
+    let mut stop = std::pin::pin!(until_stopped());
     let wiring = Wiring::standard()?;
-    let product = Product::open(settings, &wiring).await?;
+    // Another process may hold the database for a while: who ends this one does not wait for it.
+    let product = tokio::select! {
+        opened = Product::open(settings, &wiring) => opened?,
+        () = &mut stop => return Ok(()),
+    };
     let bound = product.bind(settings)?;
     let http = bound.http_address().map_err(ak_http::server::ServeError::Io)?;
     let trusted = settings.listen.trusted_proxy_cidrs.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
@@ -16,21 +21,19 @@ pub(super) async fn server(settings: &Settings) -> Result<(), StartError> {
         let how = "run `ak user set-password akadmin`, or set AUTHENTIK_BOOTSTRAP_PASSWORD before the first start";
         tracing::warn!("no administrator has a password yet: {how}");
     }
-    tracing::info!("listening on http://localhost:{} ({http}), HTTPS on {:?}", http.port(), bound.https_address());
-    let (ended, stop) = tokio::sync::watch::channel(());
+    let https = bound.https_address().map_or_else(|| "no HTTPS".to_owned(), |at| format!("HTTPS on {at}"));
+    tracing::info!("listening on http://localhost:{} ({http}), {https}", http.port());
     let worker = worker_of(&product.store, "ak-server");
-    let mut watching = stop.clone();
-    let working = tokio::spawn(async move {
-        worker
-            .run(async move {
-                // The sender is dropped when the server has ended.
-                while watching.changed().await.is_ok() {}
-            })
-            .await;
-    });
-    let served = bound.serve(until_stopped()).await;
-    drop(ended);
-    drop(stop);
+    let (ended, end) = tokio::sync::oneshot::channel::<()>();
+    let working = tokio::spawn(async move { work_until(&worker, async move { drop(end.await) }).await });
+    let served = bound
+        .serve(async move {
+            stop.await;
+            // The worker ends beside the requests under way, not after them.
+            drop(ended);
+        })
+        .await;
+    // Where a listener failed, nobody has asked to stop: the worker's channel closed with the future above all the same.
     if working.await.is_err() {
         tracing::error!("the worker ended in a panic");
     }
@@ -39,9 +42,13 @@ pub(super) async fn server(settings: &Settings) -> Result<(), StartError> {
 
 /// Works until the process is asked to end.
 pub(super) async fn worker(settings: &Settings) -> Result<(), StartError> {
+    let mut stop = std::pin::pin!(until_stopped());
     let wiring = Wiring::standard()?;
-    let (store, _) = open_store(settings, &wiring).await?;
+    let (store, _) = tokio::select! {
+        opened = open_store(settings, &wiring) => opened?,
+        () = &mut stop => return Ok(()),
+    };
     tracing::info!("working");
-    worker_of(&store, &format!("ak-worker-{}", std::process::id())).run(until_stopped()).await;
+    work_until(&worker_of(&store, &format!("ak-worker-{}", std::process::id())), stop).await;
     Ok(())
 }
