@@ -2,11 +2,13 @@
 //!
 //! - [`contract`] checks an answer against the published API contract.
 //! - [`browser`] drives a real Chromium.
+//! - [`fuzz`] is what the fuzz targets do with their input.
 //! - [`server`] starts the product inside a test, [`program`] as a process of its own.
 
 pub mod browser;
 pub mod contract;
 mod making;
+pub mod fuzz;
 pub mod program;
 pub mod server;
 

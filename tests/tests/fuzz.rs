@@ -1,0 +1,95 @@
+//! The fuzz targets on a corpus of their own and some thousand mutations of it: the long runs are `tests/fuzz`.
+
+use ak_tests::fuzz::{CONFIG_CORPUS, EXECUTOR_CORPUS, Executor, config_yaml};
+use proptest::prelude::*;
+use proptest::sample::Index;
+use proptest::test_runner::{Config, TestRunner};
+
+/// One change of an input.
+#[derive(Debug, Clone)]
+enum Change {
+    Replace(Index, u8),
+    Insert(Index, String),
+    Remove(Index, u8),
+    Repeat(Index, u8),
+    Splice(Index, Index),
+}
+
+fn change() -> impl Strategy<Value = Change> {
+    let token = prop_oneof![
+        Just("{".to_owned()),
+        Just("}".to_owned()),
+        Just("\"".to_owned()),
+        Just("\n".to_owned()),
+        Just(":".to_owned()),
+        Just("\\u0000".to_owned()),
+        Just("\\ud800".to_owned()),
+        Just("null".to_owned()),
+        Just("1e999".to_owned()),
+        Just("\"component\":".to_owned()),
+        Just("\"password\":".to_owned()),
+        Just("&a *a".to_owned()),
+        Just("- ".to_owned()),
+        "\\PC{0,8}",
+    ];
+    prop_oneof![
+        (any::<Index>(), any::<u8>()).prop_map(|(at, byte)| Change::Replace(at, byte)),
+        (any::<Index>(), token).prop_map(|(at, text)| Change::Insert(at, text)),
+        (any::<Index>(), any::<u8>()).prop_map(|(at, length)| Change::Remove(at, length)),
+        (any::<Index>(), any::<u8>()).prop_map(|(at, length)| Change::Repeat(at, length)),
+        (any::<Index>(), any::<Index>()).prop_map(|(at, other)| Change::Splice(at, other)),
+    ]
+}
+
+fn mutated(corpus: &[&str], seed: Index, changes: &[Change]) -> Vec<u8> {
+    let mut data = corpus[seed.index(corpus.len())].as_bytes().to_vec();
+    for change in changes {
+        let span = |at: &Index, length: u8| {
+            let from = at.index(data.len() + 1);
+            from..data.len().min(from + usize::from(length))
+        };
+        match change {
+            Change::Replace(at, byte) if !data.is_empty() => {
+                let at = at.index(data.len());
+                data[at] = *byte;
+            }
+            Change::Replace(..) => {}
+            Change::Insert(at, text) => {
+                let at = at.index(data.len() + 1);
+                data.splice(at..at, text.bytes());
+            }
+            Change::Remove(at, length) => drop(data.drain(span(at, *length))),
+            Change::Repeat(at, length) => {
+                let part = data[span(at, *length)].to_vec();
+                data.extend(part);
+            }
+            Change::Splice(at, other) => {
+                data.truncate(at.index(data.len() + 1));
+                data.extend(corpus[other.index(corpus.len())].bytes());
+            }
+        }
+    }
+    data
+}
+
+fn try_mutations(corpus: &'static [&'static str], cases: u32, target: impl Fn(&[u8])) {
+    corpus.iter().for_each(|seed| target(seed.as_bytes()));
+    let mut runner = TestRunner::new(Config { cases, failure_persistence: None, ..Config::default() });
+    let inputs = (any::<Index>(), prop::collection::vec(change(), 1..6));
+    let tried = runner.run(&inputs, |(seed, changes)| {
+        target(&mutated(corpus, seed, &changes));
+        Ok(())
+    });
+    tried.unwrap_or_else(|error| panic!("{error}"));
+}
+
+#[test]
+fn no_answer_to_the_executor_breaks_the_flow_or_signs_in_without_the_password() {
+    let executor = Executor::new();
+    try_mutations(EXECUTOR_CORPUS, 3_000, |data| executor.run(data));
+}
+
+#[test]
+fn no_settings_file_breaks_the_loader() {
+    try_mutations(CONFIG_CORPUS, 1_000, config_yaml);
+}
