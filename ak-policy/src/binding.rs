@@ -1,6 +1,7 @@
 //! What is bound to what.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use ak_store::directory::Person;
 use ak_store::model::{Errors, Key, Kind, Meta, RecordRef, Ref, Row, Snapshot, Target, user_uid};
@@ -38,8 +39,9 @@ pub trait Policy: Send + Sync {
     /// Its name, for the trace.
     fn name(&self) -> &str;
 
-    /// Whether the request is let through. It reads only what it is given.
-    fn evaluate(&self, request: &Request<'_>) -> Result<Verdict, PolicyError>;
+    /// Whether the request is let through. It reads only what it is given, and stops itself with an error before `limit` (the
+    /// binding's time-out) is over.
+    fn evaluate(&self, request: &Request<'_>, limit: Duration) -> Result<Verdict, PolicyError>;
 }
 
 impl Target for dyn Policy {

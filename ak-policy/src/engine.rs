@@ -1,5 +1,7 @@
 //! From bindings to a decision.
 
+use std::time::Duration;
+
 use ak_store::directory::Person;
 use ak_store::model::{Pk, Ref, Snapshot};
 
@@ -52,9 +54,10 @@ type Answer = Result<Option<Verdict>, PolicyError>;
 fn ask(snapshot: &Snapshot, binding: &PolicyBinding, request: &Request<'_>) -> (Subject, Answer) {
     let member =
         |is: &dyn Fn(&Person) -> bool| Ok(request.person.map(|person| Verdict { passing: is(person), messages: Vec::new() }));
+    let limit = Duration::from_secs(u64::try_from(binding.timeout).unwrap_or(0));
     if let Some(policy) = binding.policy {
         match snapshot.get::<dyn Policy>(policy) {
-            Some(policy) => (Subject::Policy(policy.name().to_owned()), policy.evaluate(request).map(Some)),
+            Some(policy) => (Subject::Policy(policy.name().to_owned()), policy.evaluate(request, limit).map(Some)),
             None => (Subject::Unknown(policy.pk().to_string()), Err(PolicyError("the policy cannot be read".into()))),
         }
     } else if let Some(group) = binding.group {

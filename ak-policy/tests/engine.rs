@@ -57,7 +57,7 @@ impl Policy for Says {
         &self.name
     }
 
-    fn evaluate(&self, _: &Request<'_>) -> Result<Verdict, PolicyError> {
+    fn evaluate(&self, _: &Request<'_>, _: std::time::Duration) -> Result<Verdict, PolicyError> {
         match self.says.as_str() {
             "yes" | "no" => Ok(Verdict { passing: self.says == "yes", messages: self.messages.clone() }),
             other => Err(PolicyError(other.into())),

@@ -7,8 +7,8 @@
 
 pub mod browser;
 pub mod contract;
-mod making;
 pub mod fuzz;
+mod making;
 pub mod program;
 pub mod server;
 

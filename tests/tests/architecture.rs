@@ -148,7 +148,6 @@ fn workspace() -> Vec<PathBuf> {
     found
 }
 
-#[expect(clippy::disallowed_methods, reason = "nothing else runs in this test")]
 fn text(path: &Path) -> String {
     std::fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }

@@ -2,7 +2,6 @@
 
 use ak_store::config::Settings;
 
-#[expect(clippy::disallowed_methods, reason = "a plain test blocks nobody")]
 fn readme() -> String {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md");
     std::fs::read_to_string(path).expect("README.md")

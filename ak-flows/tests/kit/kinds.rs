@@ -38,7 +38,7 @@ impl Policy for Says {
         &self.name
     }
 
-    fn evaluate(&self, request: &Request<'_>) -> Result<Verdict, PolicyError> {
+    fn evaluate(&self, request: &Request<'_>, _: std::time::Duration) -> Result<Verdict, PolicyError> {
         let passing = match self.says.split_once(' ') {
             None if self.says == "yes" => true,
             None if self.says == "no" => false,

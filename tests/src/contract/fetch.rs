@@ -46,7 +46,6 @@ fn run(command: &mut Command, folder: &Path, origin: &str) -> Result<(), String>
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "once per process, before anything else can go on")]
 fn read(path: &Path) -> Result<String, String> {
     std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))
 }
