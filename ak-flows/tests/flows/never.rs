@@ -53,7 +53,8 @@ fn flows() -> impl Strategy<Value = Vec<Vec<Kind>>> {
     let any = proptest::collection::vec(kind, 1..5);
     let usual = Just(vec![Identification, Password, Login]);
     let longer = Just(vec![Identification, Dummy, Password, Login]);
-    proptest::collection::vec(prop_oneof![2 => usual, 1 => longer, 3 => any], 2)
+    let shut = Just(vec![Identification, Deny, Login]);
+    proptest::collection::vec(prop_oneof![4 => usual, 2 => longer, 1 => shut, 5 => any], 2)
 }
 
 fn moves() -> impl Strategy<Value = Vec<Move>> {
