@@ -35,15 +35,13 @@ pub struct Draft {
     rng: Arc<dyn Rng>,
     changed: BTreeSet<Pk>,
     deleted: BTreeMap<Pk, Arc<Object>>,
-    /// Unique values that were taken when an object was put: told by `validate`, since a later change may free them.
-    errors: Errors,
 }
 
 impl Draft {
     pub(super) fn of(base: &Snapshot, now: DateTime<Utc>, rng: Arc<dyn Rng>) -> Self {
         let mut snapshot = base.clone();
         snapshot.set_revision(base.revision() + 1);
-        Self { snapshot, now, rng, changed: BTreeSet::new(), deleted: BTreeMap::new(), errors: Errors::default() }
+        Self { snapshot, now, rng, changed: BTreeSet::new(), deleted: BTreeMap::new() }
     }
 
     /// The objects as they are with the changes made so far.
@@ -214,7 +212,7 @@ impl Draft {
 
     /// Checks everything that the changes can have broken: the changed objects, and those that refer to them.
     pub(super) fn validate(&mut self) -> Result<(), Errors> {
-        let mut errors = std::mem::take(&mut self.errors);
+        let mut errors = Errors::default();
         let mut affected = self.changed.clone();
         for pk in self.changed.iter().chain(self.deleted.keys()) {
             affected.extend(self.snapshot.referrers(Key::Object(*pk)).map(|o| o.pk));
