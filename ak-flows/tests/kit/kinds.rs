@@ -82,7 +82,8 @@ impl Stage for Probe {
     async fn enter(&self, cx: &mut Cx<'_>) -> Result<Step, StageError> {
         cx.context.values.extend(self.set.clone());
         if self.echo {
-            let names: Vec<&String> = cx.context.values.keys().collect();
+            let mut names: Vec<&String> = cx.context.values.keys().collect();
+            names.sort();
             return Ok(Step::Show(Challenge::new("ak-stage-probe").with("error_message", json!(names).to_string())));
         }
         if self.nobody {
