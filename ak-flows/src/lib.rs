@@ -14,6 +14,7 @@ mod challenge;
 mod directory;
 mod effect;
 mod flow;
+mod keeping;
 mod machine;
 pub mod next;
 mod plan;

@@ -5,17 +5,18 @@ use std::sync::Arc;
 use ak_policy::Context;
 use ak_store::directory::Person;
 use ak_store::model::{Ref, Snapshot, Store};
-use ak_store::records::{Durability, Event, Repository, Session};
+use ak_store::records::{Durability, Repository, Session};
 use ak_store::{Result as StoreResult, StoreError};
 use chrono::Duration;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::brand::Brand;
 use crate::challenge::Challenge;
 use crate::directory::Directory;
-use crate::effect::{Effect, Login, Proof};
+use crate::effect::{Effect, Login};
 use crate::flow::Flow;
+use crate::keeping::{Keeping, durability, object, proof_holds};
 use crate::machine::{Reply, Turn, advance};
 use crate::next;
 use crate::plan::Plan;
@@ -183,6 +184,10 @@ impl Runner {
     /// The store.
     pub fn store(&self) -> &Arc<Store> {
         &self.store
+    }
+
+    pub(crate) fn options(&self) -> &RunnerOptions {
+        &self.options
     }
 
     /// Shows where the person stands in the flow `slug`, or takes her answer.
@@ -388,155 +393,5 @@ impl Runner {
         keep.event("login", Some(login.user), object(json!({ "auth_method": login.method }))).await?;
         keep.login(login, None).await?;
         Ok(keep.cookie)
-    }
-}
-
-/// Ends of sessions and new forms of passwords must survive a power cut; the rest may be lost in one.
-fn durability(effects: &[Effect]) -> Durability {
-    let lasting = |effect: &Effect| match effect {
-        Effect::UpgradePassword { .. } | Effect::Logout => true,
-        Effect::Login(login) => login.terminate_others,
-        Effect::Event { .. } => false,
-    };
-    if effects.iter().any(lasting) { Durability::Full } else { Durability::Relaxed }
-}
-
-/// Whether everybody who is about to sign in still may: the account is active, and what proved it holds.
-async fn proof_holds(repo: &mut dyn Repository, effects: &[Effect]) -> StoreResult<bool> {
-    for effect in effects {
-        let Effect::Login(login) = effect else { continue };
-        let Some(user) = repo.users().lookup(login.user).await?.filter(|u| u.is_active) else { return Ok(false) };
-        let token = match &login.proof {
-            Some(Proof::AppPassword(pk)) => repo.tokens().lookup(*pk).await?.is_some(),
-            _ => false,
-        };
-        if !login.proof.as_ref().is_none_or(|proof| proof.holds(&user, |_| token)) {
-            return Ok(false);
-        }
-    }
-    Ok(true)
-}
-
-fn object(value: Value) -> Map<String, Value> {
-    match value {
-        Value::Object(map) => map,
-        _ => Map::new(),
-    }
-}
-
-/// The keeping of one turn, in one transaction.
-struct Keeping<'a> {
-    runner: &'a Runner,
-    repo: &'a mut dyn Repository,
-    visit: &'a Visit,
-    session: Option<Session>,
-    cookie: CookieChange,
-}
-
-impl Keeping<'_> {
-    /// Keeps the plan; false if the session was changed meanwhile. A session is begun only for a plan.
-    async fn plan(&mut self, plan: Option<&Value>) -> StoreResult<bool> {
-        match &mut self.session {
-            Some(session) => {
-                let kept = self.repo.sessions().swap_plan(&session.id, session.turn, plan, &session.data).await?;
-                session.turn += 1;
-                session.plan = plan.cloned();
-                Ok(kept)
-            }
-            None if plan.is_none() => Ok(true),
-            None => {
-                let age = self.runner.options.anonymous_age;
-                self.open(None, plan, json!({}), age, None).await?;
-                Ok(true)
-            }
-        }
-    }
-
-    /// Begins a new session. Its first turn is 1: 0 stands for a page that was shown without a session.
-    async fn open(
-        &mut self,
-        user: Option<i64>,
-        plan: Option<&Value>,
-        data: Value,
-        age: Duration,
-        max_age: Option<Duration>,
-    ) -> StoreResult<()> {
-        let now = self.runner.store.clock().now();
-        let key = self.runner.store.rng().token(32);
-        let session = Session {
-            id: session_id(&key),
-            user,
-            plan: plan.cloned(),
-            turn: 1,
-            data,
-            created: now,
-            last_used: now,
-            expires: now + age,
-            last_ip: self.visit.client.ip,
-            last_user_agent: self.visit.client.user_agent.clone(),
-        };
-        self.repo.sessions().add(&session).await?;
-        self.session = Some(session);
-        self.cookie = CookieChange::Set { key, user, max_age };
-        Ok(())
-    }
-
-    async fn effects(&mut self, effects: Vec<Effect>, plan: Option<&Value>) -> StoreResult<()> {
-        for effect in effects {
-            match effect {
-                Effect::Login(login) => self.login(&login, plan).await?,
-                Effect::Logout => {
-                    if let Some(session) = self.session.take() {
-                        self.repo.sessions().delete(&session.id).await?;
-                    }
-                    self.cookie = CookieChange::Clear;
-                }
-                Effect::UpgradePassword { user, old, new } => {
-                    // Changed meanwhile, the newer password stands.
-                    self.repo.users().upgrade_password(user, old.reveal(), new.reveal()).await?;
-                }
-                Effect::Event { action, user, context } => self.event(action, user, context).await?,
-            }
-        }
-        Ok(())
-    }
-
-    /// A new session under a new key takes the place of the old one, so that a key known from before is worth nothing.
-    async fn login(&mut self, login: &Login, plan: Option<&Value>) -> StoreResult<()> {
-        let now = self.runner.store.clock().now();
-        // The account may have been deactivated or deleted since the stage looked.
-        let user =
-            self.repo.users().lookup(login.user).await?.filter(|u| u.is_active).ok_or(StoreError::Missing("active account"))?;
-        if let Some(old) = self.session.take() {
-            self.repo.sessions().delete(&old.id).await?;
-        }
-        if login.terminate_others {
-            self.repo.sessions().delete_of_user(user.pk, None).await?;
-        }
-        self.repo.users().touch_login(user.pk, now).await?;
-        let age = login.duration.unwrap_or(self.runner.options.browser_age);
-        let data = json!({ "auth_method": login.method, "login_at": now });
-        self.open(Some(user.pk), plan, data, age, login.duration).await
-    }
-
-    async fn event(&mut self, action: &str, user: Option<i64>, context: Map<String, Value>) -> StoreResult<()> {
-        let now = self.runner.store.clock().now();
-        let account = match user {
-            Some(pk) => self.repo.users().lookup(pk).await?,
-            None => None,
-        };
-        let who = account.map(|u| object(json!({ "pk": u.pk, "username": u.username, "email": u.email }))).unwrap_or_default();
-        let event = Event {
-            pk: self.runner.store.rng().uuid(),
-            action: action.to_owned(),
-            app: "ak.flows".to_owned(),
-            user: who,
-            user_pk: user,
-            context,
-            client_ip: self.visit.client.ip,
-            created: now,
-            expires: now + self.runner.options.event_age,
-        };
-        self.repo.events().add(&event).await
     }
 }
