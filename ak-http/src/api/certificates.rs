@@ -4,7 +4,7 @@ use ak_store::certificate::CertificateKeyPair;
 use ak_store::model::{Pk, Ref};
 use ak_store::records::Durability;
 use axum::Json;
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{RawQuery, State};
 use axum::http::{HeaderName, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
@@ -14,16 +14,17 @@ use super::change::model_event;
 use crate::app::App;
 use crate::auth::Caller;
 use crate::error::ApiError;
+use crate::extract::Segment;
 
 /// `GET …/view_certificate/`: the certificate in PEM form; with `?download` as a file. Superusers only.
 pub(super) async fn view_certificate(
     State(app): State<App>,
     caller: Caller,
-    Path(pk): Path<Uuid>,
+    Segment(pk): Segment,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
     caller.superuser()?;
-    let pair = find(&app, pk)?;
+    let (_, pair) = find(&app, &pk)?;
     Ok(text(pair.certificate_data.as_str(), &format!("{}_certificate.pem", file_name(&pair.name)), query.as_deref()))
 }
 
@@ -31,23 +32,24 @@ pub(super) async fn view_certificate(
 pub(super) async fn view_private_key(
     State(app): State<App>,
     caller: Caller,
-    Path(pk): Path<Uuid>,
+    Segment(pk): Segment,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
     let caller = caller.superuser()?;
-    let pair = find(&app, pk)?;
+    let (pk, pair) = find(&app, &pk)?;
     let snapshot = app.store().snapshot();
     let kind = snapshot.registry().info::<CertificateKeyPair>().ok_or(ApiError::Internal)?;
-    let event = model_event(&app, &caller, "secret_view", kind, Pk::of_uuid(pk), &pair.name);
+    let event = model_event(&app, &caller, "secret_view", kind, pk, &pair.name);
     let mut repo = app.store().backend().begin(Durability::Relaxed).await?;
     repo.events().add(&event).await?;
     repo.save().await?;
     Ok(text(pair.key_data.reveal(), &format!("{}_private_key.pem", file_name(&pair.name)), query.as_deref()))
 }
 
-fn find(app: &App, pk: Uuid) -> Result<CertificateKeyPair, ApiError> {
+fn find(app: &App, pk: &str) -> Result<(Pk, CertificateKeyPair), ApiError> {
     let snapshot = app.store().snapshot();
-    let found = snapshot.get(Ref::<CertificateKeyPair>::new(Pk::of_uuid(pk))).cloned();
+    let pk = Uuid::parse_str(pk).ok().map(Pk::of_uuid);
+    let found = pk.and_then(|pk| Some((pk, snapshot.get(Ref::<CertificateKeyPair>::new(pk))?.clone())));
     found.ok_or_else(|| ApiError::NotFound("No Certificate-KeyPair matches the given query.".into()))
 }
 

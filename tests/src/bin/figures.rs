@@ -146,15 +146,20 @@ async fn sign_in(served: &Served, times: usize) {
                 let client = ak_tests::server::Client::new(&url);
                 let path = format!("{LOGIN}?query=");
                 let a = client.get(&path).await;
-                let b = client.post(&path, &serde_json::json!({ "component": "ak-stage-identification", "uid_field": "akadmin" })).await;
+                let b = client
+                    .post(&path, &serde_json::json!({ "component": "ak-stage-identification", "uid_field": "akadmin" }))
+                    .await;
                 let c = client.get(&path).await;
-                let done = client.post(&path, &serde_json::json!({ "component": "ak-stage-password", "password": PASSWORD })).await;
+                let done =
+                    client.post(&path, &serde_json::json!({ "component": "ak-stage-password", "password": PASSWORD })).await;
                 assert_eq!(done.body["component"], "xak-flow-redirect", "{a:?} {b:?} {c:?} {done:?}");
             }
         });
     }
     while let Some(ended) = clients.join_next().await {
-        if ended.is_err() { panic!("LOG {}", served.program.log()); }
+        if ended.is_err() {
+            panic!("LOG {}", served.program.log());
+        }
     }
 }
 
