@@ -117,7 +117,7 @@ impl Home {
             .unwrap_or_else(|error| panic!("{} does not start: {error}", path.display()));
         let out = Lines::of(child.stdout.take().expect("a pipe"));
         let log = Lines::of(child.stderr.take().expect("a pipe"));
-        Running { child, out, log }
+        Running { child, out, log, _folder: self.folder.clone() }
     }
 
     /// Runs `ak` with these arguments to its end.
@@ -192,6 +192,8 @@ pub struct Running {
     child: Child,
     out: Lines,
     log: Lines,
+    /// After the child: its folder is there as long as it is.
+    _folder: Arc<tempfile::TempDir>,
 }
 
 /// How a program ended.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio::sync::Semaphore;
 
 use super::PasswordError;
+use super::families::memory::give_back_when_idle;
 
 /// Size of the pool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,7 +47,9 @@ impl Pool {
         let thread = Arc::clone(&self.threads).acquire_owned().await.map_err(|_| PasswordError::Failed("the pool is closed"))?;
         let job = tokio::task::spawn_blocking(move || {
             let _permits = (place, thread);
-            work()
+            let done = work();
+            give_back_when_idle();
+            done
         });
         job.await.map_err(|_| PasswordError::Failed("the thread ended early"))
     }

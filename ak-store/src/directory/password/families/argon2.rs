@@ -6,6 +6,7 @@ use base64::engine::general_purpose::STANDARD_NO_PAD;
 use subtle::ConstantTimeEq as _;
 
 use super::MAX_MEMORY_KIB;
+use super::memory::Memory;
 use crate::directory::password::Cost;
 use crate::directory::password::encoded::number;
 
@@ -93,5 +94,32 @@ fn work(cost: Cost) -> u64 {
 
 fn run(algorithm: Algorithm, version: Version, cost: Cost, salt: &[u8], password: &[u8], out: &mut [u8]) -> Option<()> {
     let params = Params::new(cost.memory_kib, cost.passes, cost.lanes, Some(out.len())).ok()?;
-    Argon2::new(algorithm, version, params).hash_password_into(password, salt, out).ok()
+    let mut memory = Memory::of(params.block_count())?;
+    Argon2::new(algorithm, version, params).hash_password_into_with_memory(password, salt, out, &mut memory.blocks).ok()
+}
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_that_was_used_before_makes_no_difference() {
+        for version in [Version::V0x10, Version::V0x13] {
+            for algorithm in [Algorithm::Argon2d, Algorithm::Argon2i, Algorithm::Argon2id] {
+                let hash = |memory_kib, password: &[u8]| {
+                    let cost = Cost { memory_kib, passes: 2, lanes: 2 };
+                    let mut out = [0; 32];
+                    run(algorithm, version, cost, b"a salt of bytes", password, &mut out).map(|()| out)
+                };
+                let fresh = {
+                    let params = Params::new(64, 2, 2, Some(32)).unwrap();
+                    let mut out = [0; 32];
+                    Argon2::new(algorithm, version, params).hash_password_into(b"one", b"a salt of bytes", &mut out).unwrap();
+                    Some(out)
+                };
+                assert_eq!(hash(64, b"one"), fresh);
+                assert_ne!(hash(128, b"another"), fresh);
+                assert_eq!(hash(64, b"one"), fresh, "in memory that is larger, and full");
+            }
+        }
+    }
 }

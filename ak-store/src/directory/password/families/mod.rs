@@ -3,6 +3,7 @@
 
 pub(super) mod argon2;
 pub(super) mod bcrypt;
+pub(super) mod memory;
 pub(super) mod pbkdf2;
 pub(super) mod scrypt;
 
