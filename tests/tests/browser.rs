@@ -46,8 +46,10 @@ impl<'a> Visitor<'a> {
         input.send_keys(text).await.unwrap();
     }
 
+    /// Presses what leads to another page, and waits until that is there.
     async fn press(&self, css: &str) {
-        self.see(css).await.click().await.unwrap();
+        let element = self.see(css).await;
+        self.browser.leave_by(&element).await.unwrap_or_else(|error| panic!("{}: {css}: {error}", self.name));
     }
 
     /// Answers the two questions of signing in.

@@ -23,8 +23,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use thirtyfour::cdp::domains::emulation::{MediaFeature, SetEmulatedMedia};
-use thirtyfour::prelude::WebDriverResult;
-use thirtyfour::{CapabilitiesHelper, ChromeCapabilities, ChromiumLikeCapabilities, WebDriver};
+use thirtyfour::prelude::{ElementWaitable, WebDriverResult};
+use thirtyfour::{CapabilitiesHelper, ChromeCapabilities, ChromiumLikeCapabilities, WebDriver, WebElement};
 
 pub use look::{Look, Viewport};
 use process::Driver;
@@ -47,6 +47,16 @@ impl Browser {
             Ok(browser) => browser,
             Err(error) => panic!("Chromium did not start: {error}"),
         }
+    }
+
+    /// Clicks an element that leads to another page, and waits until the page that it stood on has gone: what is read next
+    /// is of the new page. (A click returns when Chromium has taken it, which may be before the form is on its way.)
+    ///
+    /// # Errors
+    /// When the element cannot be clicked, or its page is still there after ten seconds.
+    pub async fn leave_by(&self, element: &WebElement) -> WebDriverResult<()> {
+        element.click().await?;
+        element.wait_until().wait(Duration::from_secs(10), Duration::from_millis(20)).stale().await
     }
 
     /// Saves what the window shows as `screenshots/NAME.png` in Cargo's target folder, and gives the path.
