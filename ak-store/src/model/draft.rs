@@ -69,12 +69,30 @@ impl Draft {
     /// Adds an object that the product itself keeps under the name `managed`.
     pub fn add_managed<K: Kind>(&mut self, kind: &K, managed: &str) -> Result<Ref<K>, Errors> {
         let to = self.add(kind)?;
-        if let Some(object) = self.snapshot.object(to.pk()).cloned() {
-            let mut object = Object::clone(&object);
-            object.managed = Some(managed.into());
-            self.place(object)?;
-        }
+        self.set_managed(to.pk(), Some(managed))?;
         Ok(to)
+    }
+
+    /// Puts a whole document in the place of an object's, read-only fields included.
+    pub fn set<K: Kind>(&mut self, at: Ref<K>, kind: &K) -> Result<(), Errors> {
+        let info = Self::info(&self.snapshot, K::META.model)?;
+        let info = info.get()?;
+        let missing = || Errors::whole("There is no such object.", "not_found");
+        let old = self.snapshot.object(at.pk()).filter(|o| o.kind == Some(info.index)).cloned().ok_or_else(missing)?;
+        let document = match serde_json::to_value(kind) {
+            Ok(Value::Object(document)) => document,
+            Ok(_) => return Err(Errors::whole("The document is not an object.", "invalid")),
+            Err(error) => return Err(Errors::whole(error.to_string(), "invalid")),
+        };
+        self.replace(info, &old, document)
+    }
+
+    /// Says under which name the product itself keeps an object; `None`: it is the administrator's own.
+    pub fn set_managed(&mut self, at: Pk, managed: Option<&str>) -> Result<(), Errors> {
+        let Some(object) = self.snapshot.object(at).filter(|o| o.managed.as_deref() != managed).cloned() else { return Ok(()) };
+        let mut object = Object::clone(&object);
+        object.managed = managed.map(Into::into);
+        self.place(object)
     }
 
     /// Changes an object by a partial input.
@@ -130,16 +148,21 @@ impl Draft {
         };
         let mut new = normalise(&info.fields, input, demand)?;
         document.append(&mut new);
+        self.replace(info, &old, document)?;
+        Ok(old.pk)
+    }
+
+    /// Gives an object another document. One that is the same is no change.
+    fn replace(&mut self, info: &KindInfo, old: &Object, document: Map<String, Value>) -> Result<(), Errors> {
         let body = info.parse(document)?;
         let document = body.document();
         if old.body().is_some_and(|body| body.document() == document) {
-            return Ok(old.pk);
+            return Ok(());
         }
         let mut object = Object::of(info, old.pk, body, &document);
         object.alias = old.alias;
         object.managed = old.managed.clone();
-        self.place(object)?;
-        Ok(old.pk)
+        self.place(object)
     }
 
     fn place(&mut self, mut object: Object) -> Result<(), Errors> {
@@ -213,6 +236,15 @@ impl Draft {
     /// Checks everything that the changes can have broken: the changed objects, and those that refer to them.
     pub(super) fn validate(&mut self) -> Result<(), Errors> {
         let mut errors = Errors::default();
+        for (_, problems) in self.problems() {
+            errors.extend(problems);
+        }
+        errors.ok(())
+    }
+
+    /// What the changes have broken, object by object.
+    pub(super) fn problems(&self) -> Vec<(Pk, Errors)> {
+        let mut found = Vec::new();
         let mut affected = self.changed.clone();
         for pk in self.changed.iter().chain(self.deleted.keys()) {
             affected.extend(self.snapshot.referrers(Key::Object(*pk)).map(|o| o.pk));
@@ -222,14 +254,18 @@ impl Draft {
             let Some(object) = self.snapshot.object(pk) else { continue };
             let Some(info) = self.snapshot.kind_of(object) else { continue };
             let State::Live(body) = &object.state else { continue };
+            let mut errors = Errors::default();
             for edge in &object.edges {
                 if let Key::Object(to) = edge.to {
                     self.check_edge(&edge.field, to, info, &mut errors);
                 }
             }
             body.check(&Row { object, snapshot: &self.snapshot, people: &people }, &mut errors);
+            if !errors.is_empty() {
+                found.push((pk, errors));
+            }
         }
-        errors.ok(())
+        found
     }
 
     fn check_edge(&self, path: &str, to: Pk, info: &KindInfo, errors: &mut Errors) {
@@ -244,11 +280,11 @@ impl Draft {
         }
     }
 
-    /// The records that changed objects refer to, with the object's field, for checking that they exist.
-    pub(super) fn record_edges(&self) -> Vec<(Key, Box<str>)> {
+    /// The records that changed objects refer to, with the object and its field, for checking that they exist.
+    pub(super) fn record_edges(&self) -> Vec<(Pk, Key, Box<str>)> {
         let changed = self.changed.iter().filter_map(|pk| self.snapshot.object(*pk));
-        let edges = changed.flat_map(|o| o.edges.iter());
-        edges.filter(|e| !matches!(e.to, Key::Object(_))).map(|e| (e.to, e.field.clone())).collect()
+        let edges = changed.flat_map(|o| o.edges.iter().map(|edge| (o.pk, edge.to, edge.field.clone())));
+        edges.filter(|(_, to, _)| !matches!(to, Key::Object(_))).collect()
     }
 
     /// The rows to store.

@@ -111,7 +111,7 @@ pub struct Fill<'a> {
 ///
 /// Fields are described by `serde` and `schemars` attributes. Marks of our own, by `#[schemars(extend("…" = …))]`:
 /// `x-secret` (kept sealed; never shown, nor in events), `x-redact` (shown to clients, not in events), `x-on-delete` (`"cascade"`, `"set_null"`), `x-later`
-/// (its behaviour is still to come: anything but the default is refused).
+/// (its behaviour is still to come: anything but the default is refused), `x-read-only` (the product keeps it: inputs do not change it).
 pub trait Kind: Serialize + DeserializeOwned + JsonSchema + Send + Sync + Sized + 'static {
     /// What is fixed about it.
     const META: Meta;

@@ -314,13 +314,40 @@ impl Unit<'_> {
         &mut *self.repo
     }
 
-    /// Changes objects, on top of what this transaction has changed already.
-    pub fn write<T>(&mut self, mut apply: impl FnMut(&mut Draft) -> Result<T, Errors>) -> Result<T, WriteError> {
+    /// The objects as they are with the changes made so far.
+    pub fn snapshot(&mut self) -> &Snapshot {
+        self.draft().snapshot()
+    }
+
+    /// Whether an object was changed.
+    pub fn has_changes(&self) -> bool {
+        self.draft.as_ref().is_some_and(|(_, draft)| !draft.is_clean())
+    }
+
+    /// What the changes made so far have broken, object by object: what [`Unit::save`] would refuse.
+    pub async fn problems(&mut self) -> Result<Vec<(Pk, Errors)>, WriteError> {
+        let mut found = self.draft().problems();
+        let edges = self.draft().record_edges();
+        for (pk, errors) in missing_records(&mut *self.repo, edges).await? {
+            match found.iter_mut().find(|(other, _)| *other == pk) {
+                Some((_, known)) => known.extend(errors),
+                None => found.push((pk, errors)),
+            }
+        }
+        Ok(found)
+    }
+
+    fn draft(&mut self) -> &mut Draft {
         let (_, draft) = self.draft.get_or_insert_with(|| {
             let base = self.store.snapshot();
             (base.revision(), Draft::of(&base, self.store.clock.now(), self.store.rng.clone()))
         });
-        let answer = apply(draft);
+        draft
+    }
+
+    /// Changes objects, on top of what this transaction has changed already.
+    pub fn write<T>(&mut self, mut apply: impl FnMut(&mut Draft) -> Result<T, Errors>) -> Result<T, WriteError> {
+        let answer = apply(self.draft());
         self.failed |= answer.is_err();
         Ok(answer?)
     }
@@ -367,27 +394,37 @@ impl Unit<'_> {
 }
 
 async fn check_records(repo: &mut dyn Repository, draft: &Draft) -> Result<(), WriteError> {
-    let edges = draft.record_edges();
-    let users: Vec<i64> = edges.iter().filter_map(|(key, _)| if let Key::User(pk) = key { Some(*pk) } else { None }).collect();
-    let groups: Vec<_> = edges.iter().filter_map(|(key, _)| if let Key::Group(pk) = key { Some(*pk) } else { None }).collect();
-    if edges.is_empty() {
-        return Ok(());
+    let mut errors = Errors::default();
+    for (_, problems) in missing_records(repo, draft.record_edges()).await? {
+        errors.extend(problems);
     }
+    Ok(errors.ok(())?)
+}
+
+/// Which objects refer to records that do not exist.
+async fn missing_records(repo: &mut dyn Repository, edges: Vec<(Pk, Key, Box<str>)>) -> Result<Vec<(Pk, Errors)>> {
+    if edges.is_empty() {
+        return Ok(Vec::new());
+    }
+    let users: Vec<i64> = edges.iter().filter_map(|(_, to, _)| if let Key::User(pk) = to { Some(*pk) } else { None }).collect();
+    let groups: Vec<_> = edges.iter().filter_map(|(_, to, _)| if let Key::Group(pk) = to { Some(*pk) } else { None }).collect();
     let users = repo.users().lookup_many(&users).await?;
     let groups = repo.groups().lookup_many(&groups).await?;
-    let mut errors = Errors::default();
-    for (key, field) in edges {
-        let (there, pk) = match key {
+    let mut found = Vec::new();
+    for (from, to, field) in edges {
+        let (there, pk) = match to {
             Key::User(pk) => (users.contains_key(&pk), pk.to_string()),
             Key::Group(pk) => (groups.contains_key(&pk), pk.to_string()),
             Key::Object(_) => continue,
         };
         if !there {
+            let mut errors = Errors::default();
             let path: Vec<&str> = field.split('.').collect();
             errors.at(&path, format!("Invalid pk \"{pk}\" - object does not exist."), "does_not_exist");
+            found.push((from, errors));
         }
     }
-    Ok(errors.ok(())?)
+    Ok(found)
 }
 
 /// The data key and the installation id, made on the first start. Of two first starts at once, one wins and both use its values.

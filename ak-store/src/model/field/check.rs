@@ -38,7 +38,7 @@ fn nested(
     errors: &mut Errors,
 ) -> Map<String, Value> {
     let mut out = Map::new();
-    for field in fields {
+    for field in fields.iter().filter(|field| !field.read_only) {
         path.push(field.name.to_string());
         match map.get(&*field.name) {
             Some(value) => {

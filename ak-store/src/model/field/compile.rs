@@ -75,6 +75,7 @@ fn plain(name: &str, shape: Shape, required: bool) -> Field {
         secret: false,
         redact: false,
         later: false,
+        read_only: false,
         doc: "".into(),
     }
 }
@@ -84,6 +85,7 @@ fn marks(field: &mut Field, map: &Map<String, Value>) {
     field.secret |= set("x-secret");
     field.redact |= set("x-redact");
     field.later |= set("x-later");
+    field.read_only |= set("x-read-only");
     if let Some(doc) = map.get("description").and_then(Value::as_str) {
         field.doc = doc.into();
     }

@@ -34,6 +34,8 @@ pub struct Field {
     pub redact: bool,
     /// Its behaviour is still to come: anything but the default is refused.
     pub later: bool,
+    /// Kept by the product: inputs do not change it.
+    pub read_only: bool,
     /// Documentation, for people.
     pub doc: Box<str>,
 }
