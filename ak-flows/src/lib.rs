@@ -9,6 +9,7 @@
 
 pub mod avatar;
 mod binding;
+pub mod blueprint;
 mod brand;
 mod challenge;
 mod directory;
@@ -47,6 +48,7 @@ pub fn kinds(registry: Registry) -> Registry {
         .with::<Flow>()
         .with::<FlowStageBinding>()
         .with::<Brand>()
+        .with::<blueprint::BlueprintInstance>()
         .with::<stages::DenyStage>()
         .with::<stages::DummyStage>()
         .with::<stages::IdentificationStage>()

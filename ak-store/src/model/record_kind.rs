@@ -25,6 +25,16 @@ pub trait RecordKind: Send + Sync {
     /// The record in the shape that [`RecordKind::put`] takes, complete but for secrets, which are left out.
     async fn document(&self, repo: &mut dyn Repository, pk: &Value) -> Result<Option<Map<String, Value>>, WriteError>;
 
+    /// Which of the values that the document leaves out (a password, a key) the input would change.
+    async fn hidden_changes(
+        &self,
+        _repo: &mut dyn Repository,
+        _at: Option<&Value>,
+        _input: &Map<String, Value>,
+    ) -> Result<Vec<&'static str>, WriteError> {
+        Ok(Vec::new())
+    }
+
     /// Creates the record, or changes the one at `at`; gives its key. All that is wrong with the input is told at its field.
     async fn put(
         &self,
