@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDateTime, Utc};
 use uuid::Uuid;
 
 /// Where the product takes the time from.
@@ -12,6 +12,14 @@ pub trait Clock: Send + Sync + 'static {
 
     /// A reading that never goes back, in microseconds from an arbitrary start: for durations.
     fn monotonic_micros(&self) -> u64;
+}
+
+/// A moment as clients write it: RFC 3339, where seconds and the offset (UTC) may be left out.
+pub fn parse_moment(text: &str) -> Option<DateTime<Utc>> {
+    let naive = |format: &&str| NaiveDateTime::parse_from_str(text, format).ok().map(|moment| moment.and_utc());
+    let written = DateTime::parse_from_rfc3339(text).ok().map(|moment| moment.to_utc());
+    written
+        .or_else(|| ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M"].iter().find_map(naive))
 }
 
 /// The clock of the machine.

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::{Pair, at, id, map, names};
 use crate::error::StoreError;
-use crate::records::{Group, GroupFilter, Page};
+use crate::records::{By, Group, GroupFilter, GroupOrder, Page};
 
 /// A group with these parents; its key and its name follow from `n`.
 fn group(n: u128, parents: &[u128]) -> Group {
@@ -129,7 +129,11 @@ pub async fn lists(pair: Pair) {
         (GroupFilter { name: Some("G1".into()), ..all() }, Page::ALL, &[]),
         (GroupFilter { is_superuser: Some(true), ..all() }, Page::ALL, &[2]),
         (GroupFilter { is_superuser: Some(false), ..all() }, Page::ALL, &[1, 3]),
-        (GroupFilter { member: Some(ada.pk), ..all() }, Page::ALL, &[1]),
+        (GroupFilter { members: vec![ada.pk], ..all() }, Page::ALL, &[1]),
+        (GroupFilter { members: vec![999], ..all() }, Page::ALL, &[]),
+        (GroupFilter { order: vec![By::down(GroupOrder::Name)], ..all() }, Page::ALL, &[2, 3, 1]),
+        (GroupFilter { order: vec![By::down(GroupOrder::IsSuperuser)], ..all() }, Page::ALL, &[2, 1, 3]),
+        (GroupFilter { order: vec![By::down(GroupOrder::Pk)], ..all() }, Page::first(1), &[3]),
     ] {
         assert_eq!(keys(&view.groups().list(&filter, page).await.unwrap()), expected, "{filter:?}");
         if page == Page::ALL {

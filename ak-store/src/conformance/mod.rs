@@ -108,7 +108,7 @@ macro_rules! conformance_suite {
     ($fresh:ident) => {
         $crate::conformance_suite! { @ $fresh
             users: absent, add_and_find, update, passwords, names_are_unique, keys_are_never_used_again, fields_and_case,
-                filters, wildcards_are_letters, pages, deletion_cascades;
+                filters, orders, wildcards_are_letters, pages, deletion_cascades;
             groups: absent, add_and_find, update, refusals, cycles_are_refused, lists, memberships, inheritance, deletion;
             sessions: add_and_expire, lists, plans_are_swapped_once, touch, deletion, deletion_in_batches;
             tokens: add_and_expire, lists, update, refusals, spend, spend_has_one_winner, deletion;

@@ -4,7 +4,7 @@ use tokio::task::JoinSet;
 
 use super::{Pair, at, hash, id};
 use crate::error::StoreError;
-use crate::records::{Durability, Page, Token, TokenFilter, TokenIntent};
+use crate::records::{By, Durability, Page, Token, TokenFilter, TokenIntent, TokenOrder};
 
 /// A recovery token that ends at minute 60; its keys follow from `n`.
 pub(super) fn token(n: u8, user: i64) -> Token {
@@ -54,7 +54,13 @@ pub async fn add_and_expire(pair: Pair) {
 /// Lists come by name, in parts, filtered.
 pub async fn lists(pair: Pair) {
     let [ada, bob] = pair.users(["ada", "bob"]).await;
-    let api = Token { intent: TokenIntent::Api, ..token(2, bob.pk) };
+    let api = Token {
+        intent: TokenIntent::Api,
+        description: "über".into(),
+        expires: None,
+        managed: Some("ours".into()),
+        ..token(2, bob.pk)
+    };
     add(&pair, [token(3, ada.pk), api, token(1, ada.pk)]).await;
     let mut view = pair.read().await;
     let all = TokenFilter::default;
@@ -65,6 +71,18 @@ pub async fn lists(pair: Pair) {
         (TokenFilter { intent: Some(TokenIntent::Api), ..all() }, Page::ALL, &["t2"]),
         (TokenFilter { identifier: Some("t3".into()), ..all() }, Page::ALL, &["t3"]),
         (TokenFilter { identifier: Some("t3".into()), user: Some(bob.pk), ..all() }, Page::ALL, &[]),
+        (TokenFilter { username: Some("bob".into()), ..all() }, Page::ALL, &["t2"]),
+        (TokenFilter { search: Some("T1".into()), ..all() }, Page::ALL, &["t1"]),
+        (TokenFilter { search: Some("BO api".into()), ..all() }, Page::ALL, &["t2"]),
+        (TokenFilter { search: Some("ÜBER".into()), ..all() }, Page::ALL, &["t2"]),
+        (TokenFilter { description: Some("über".into()), ..all() }, Page::ALL, &["t2"]),
+        (TokenFilter { managed: Some("ours".into()), ..all() }, Page::ALL, &["t2"]),
+        (TokenFilter { expiring: Some(false), ..all() }, Page::ALL, &["t2"]),
+        (TokenFilter { expires: Some(at(60)), ..all() }, Page::ALL, &["t1", "t3"]),
+        (TokenFilter { expires: Some(at(61)), ..all() }, Page::ALL, &[]),
+        (TokenFilter { order: vec![By::down(TokenOrder::Identifier)], ..all() }, Page::ALL, &["t3", "t2", "t1"]),
+        (TokenFilter { order: vec![By::up(TokenOrder::Expires)], ..all() }, Page::ALL, &["t1", "t3", "t2"]),
+        (TokenFilter { order: vec![By::down(TokenOrder::User)], ..all() }, Page::ALL, &["t2", "t1", "t3"]),
     ] {
         assert_eq!(keys(&view.tokens().list(&filter, page).await.unwrap()), expected, "{filter:?}");
         if page == Page::ALL {

@@ -1,10 +1,12 @@
 //! Accounts.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{Pair, at, hash, id, map, names, new_user};
 use crate::error::StoreError;
-use crate::records::{Group, NewUser, Page, SessionFilter, TokenFilter, UserField, UserFilter, UserType};
+use crate::records::{
+    AttributeIs, By, Group, Moments, NewUser, Page, SessionFilter, TokenFilter, User, UserField, UserFilter, UserOrder, UserType,
+};
 
 /// What does not exist is nothing, not an error.
 pub async fn absent(pair: Pair) {
@@ -203,8 +205,13 @@ pub async fn filters(pair: Pair) {
     ada.is_active = false;
     ada.r#type = UserType::External;
     ada.path = "users/staff".into();
+    let deep = json!({ "or 1=1 --": { "ü": "x'y" } });
+    ada.attributes = map(json!({ "n": 1, "deep": deep, "list": [1, "two"], "yes": true, "nothing": null, "7": "seven" }));
     tx.users().update(&ada, at(1)).await.unwrap();
-    let group = Group::named(id(1), "g", at(0));
+    tx.users().touch_login(ada.pk, at(2)).await.unwrap();
+    let above = Group { is_superuser: true, ..Group::named(id(2), "above", at(0)) };
+    tx.groups().add(&above).await.unwrap();
+    let group = Group { parents: vec![above.pk], ..Group::named(id(1), "g", at(0)) };
     tx.groups().add(&group).await.unwrap();
     tx.groups().add_member(group.pk, ada.pk).await.unwrap();
     tx.save().await.unwrap();
@@ -212,6 +219,12 @@ pub async fn filters(pair: Pair) {
     let mut view = pair.read().await;
     let all = UserFilter::default;
     let path = |path: &str| UserFilter { path: Some(path.into()), ..all() };
+    let prefix = |path: &str| UserFilter { path_prefix: Some(path.into()), ..all() };
+    let none = Moments::default();
+    let is = |path: &[&str], value: Value| {
+        let path = path.iter().map(|name| (*name).to_owned()).collect();
+        UserFilter { attributes: vec![AttributeIs { path, value }], ..all() }
+    };
     let search = |part: &str| UserFilter { search: Some(part.into()), ..all() };
     for (filter, expected) in [
         (all(), &["ada", "bob"][..]),
@@ -225,21 +238,94 @@ pub async fn filters(pair: Pair) {
         (UserFilter { is_active: Some(true), ..all() }, &["bob"]),
         (UserFilter { types: vec![UserType::External], ..all() }, &["ada"]),
         (UserFilter { types: vec![UserType::External, UserType::Internal], ..all() }, &["ada", "bob"]),
-        (path("users"), &["ada", "bob"]),
+        (search("lovelace ada"), &["ada"]),
+        (search("lovelace bob"), &[]),
+        (path("users"), &["bob"]),
         (path("users/staff"), &["ada"]),
         (path("USERS"), &[]),
-        (path("user"), &[]),
         (path("users/sta"), &[]),
-        (path("users_"), &[]),
-        (path(""), &["ada", "bob"]),
-        (UserFilter { group: Some(group.pk), ..all() }, &["ada"]),
-        (UserFilter { group: Some(group.pk), is_active: Some(true), ..all() }, &[]),
+        (prefix("users"), &["ada", "bob"]),
+        (prefix("USERS"), &[]),
+        (prefix("users/sta"), &["ada"]),
+        (prefix("users_"), &[]),
+        (prefix(""), &["ada", "bob"]),
+        (UserFilter { name: Some("Äda Lovelace".into()), ..all() }, &["ada"]),
+        (UserFilter { email: Some("countess@example.com".into()), ..all() }, &["ada"]),
+        (UserFilter { email: Some("Countess@example.com".into()), ..all() }, &[]),
+        (UserFilter { uuid: Some(ada.uuid), ..all() }, &["ada"]),
+        (UserFilter { is_superuser: Some(true), ..all() }, &["ada"]),
+        (UserFilter { is_superuser: Some(false), ..all() }, &["bob"]),
+        (UserFilter { groups: vec![group.pk], ..all() }, &["ada"]),
+        (UserFilter { groups: vec![id(9), group.pk], ..all() }, &["ada"]),
+        (UserFilter { groups: vec![id(9)], ..all() }, &[]),
+        (UserFilter { groups: vec![group.pk], is_active: Some(true), ..all() }, &[]),
+        (UserFilter { has_signed_in: Some(true), ..all() }, &["ada"]),
+        (UserFilter { has_signed_in: Some(false), ..all() }, &["bob"]),
+        (UserFilter { last_login: Moments { at: Some(at(2)), ..none }, ..all() }, &["ada"]),
+        (UserFilter { last_login: Moments { after: Some(at(2)), ..none }, ..all() }, &[]),
+        (UserFilter { last_login: Moments { before: Some(at(3)), ..none }, ..all() }, &["ada"]),
+        (UserFilter { last_updated: Moments { after: Some(at(0)), ..none }, ..all() }, &["ada"]),
+        (UserFilter { last_updated: Moments { before: Some(at(1)), ..none }, ..all() }, &["bob"]),
+        (UserFilter { date_joined: Moments { at: Some(at(0)), ..none }, ..all() }, &["ada", "bob"]),
+        (UserFilter { date_joined: Moments { after: Some(at(0)), ..none }, ..all() }, &[]),
+        (is(&["n"], json!(1)), &["ada"]),
+        (is(&["n"], json!("1")), &[]),
+        (is(&["deep", "or 1=1 --", "ü"], json!("x'y")), &["ada"]),
+        (is(&["deep", "or 1=1 --"], json!({ "ü": "x'y" })), &["ada"]),
+        (is(&["deep", "ü"], json!("x'y")), &[]),
+        (is(&["list"], json!([1, "two"])), &["ada"]),
+        (is(&["list", "0"], json!(1)), &[]),
+        (is(&["yes"], json!(true)), &["ada"]),
+        (is(&["nothing"], json!(null)), &["ada"]),
+        (is(&["7"], json!("seven")), &["ada"]),
+        (is(&["absent"], json!(null)), &[]),
+        (is(&["$.n"], json!(1)), &[]),
+        (is(&["list", "[0]"], json!(1)), &[]),
     ] {
         let found = view.users().list(&filter, Page::ALL).await.unwrap();
         assert_eq!(names(&found), expected, "{filter:?}");
         assert_eq!(view.users().count(&filter).await.unwrap(), expected.len() as u64, "{filter:?}");
     }
-    assert_eq!(bob.path, "users");
+    let superusers = view.users().superusers(&[ada.pk, bob.pk, 999]).await.unwrap();
+    assert_eq!(superusers.into_iter().collect::<Vec<_>>(), [ada.pk]);
+    assert_eq!(view.users().paths("").await.unwrap(), ["users", "users/staff"]);
+    assert_eq!(view.users().paths("users/").await.unwrap(), ["users/staff"]);
+    let direct = view.groups().of_users(&[bob.pk, ada.pk]).await.unwrap();
+    assert_eq!(direct.iter().map(|(user, group)| (*user, group.pk)).collect::<Vec<_>>(), [(ada.pk, group.pk)]);
+}
+
+/// Every order has its reverse, and what is absent comes last.
+pub async fn orders(pair: Pair) {
+    let [ada, bob] = pair.users(["ada", "bob"]).await;
+    let mut tx = pair.write().await;
+    let ada = User { name: "z".into(), email: "z".into(), path: "z".into(), is_active: false, ..ada };
+    let bob = User { r#type: UserType::External, name: "a".into(), ..bob };
+    tx.users().update(&ada, at(2)).await.unwrap();
+    tx.users().update(&bob, at(1)).await.unwrap();
+    tx.users().touch_login(ada.pk, at(5)).await.unwrap();
+    tx.save().await.unwrap();
+    let mut view = pair.read().await;
+    for (field, first) in [
+        (UserOrder::Pk, "ada"),
+        (UserOrder::Username, "ada"),
+        (UserOrder::Name, "bob"),
+        (UserOrder::Email, "bob"),
+        (UserOrder::IsActive, "ada"),
+        (UserOrder::Type, "bob"),
+        (UserOrder::Path, "bob"),
+        (UserOrder::LastLogin, "ada"),
+        (UserOrder::LastUpdated, "bob"),
+        (UserOrder::Uuid, if ada.uuid < bob.uuid { "ada" } else { "bob" }),
+    ] {
+        let other = if first == "ada" { "bob" } else { "ada" };
+        for (by, wanted) in [(By::up(field), [first, other]), (By::down(field), [other, first])] {
+            let filter = UserFilter { order: vec![by], ..UserFilter::default() };
+            assert_eq!(names(&view.users().list(&filter, Page::ALL).await.unwrap()), wanted, "{by:?}");
+        }
+    }
+    let order = vec![By::down(UserOrder::DateJoined), By::down(UserOrder::Username)];
+    let filter = UserFilter { order, ..UserFilter::default() };
+    assert_eq!(names(&view.users().list(&filter, Page::ALL).await.unwrap()), ["bob", "ada"]);
 }
 
 /// What a pattern language would take for a wildcard is a letter like any other.

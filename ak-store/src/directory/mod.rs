@@ -1,5 +1,7 @@
-//! People: their passwords, and what follows from their groups.
+//! People: their passwords, what follows from their groups, and how documents describe them.
 
+pub mod accounts;
+pub mod documents;
 pub mod keys;
 pub mod password;
 mod person;

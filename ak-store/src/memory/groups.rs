@@ -1,5 +1,6 @@
 //! Groups in memory.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -8,10 +9,19 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::state::State;
-use super::{Tx, page, total};
+use super::{Tx, page, sort, total};
 use crate::error::{Result, StoreError};
-use crate::records::rules::{cycle, fold, kept, parents};
-use crate::records::{Group, GroupFilter, Groups, Page, User};
+use crate::records::rules::{cycle, fold, kept, parents, words};
+use crate::records::{Group, GroupFilter, GroupOrder, Groups, Page, User};
+
+fn compare(a: &Group, b: &Group, by: GroupOrder) -> Ordering {
+    match by {
+        GroupOrder::Pk => a.pk.cmp(&b.pk),
+        GroupOrder::Name => a.name.cmp(&b.name),
+        GroupOrder::IsSuperuser => a.is_superuser.cmp(&b.is_superuser),
+        GroupOrder::LastUpdated => a.last_updated.cmp(&b.last_updated),
+    }
+}
 
 impl State {
     /// The groups that the account is a direct member of.
@@ -20,7 +30,7 @@ impl State {
     }
 
     /// These groups and all that stand above them.
-    fn with_ancestors(&self, groups: impl IntoIterator<Item = Uuid>) -> BTreeSet<Uuid> {
+    pub(super) fn with_ancestors(&self, groups: impl IntoIterator<Item = Uuid>) -> BTreeSet<Uuid> {
         let mut open: Vec<Uuid> = groups.into_iter().collect();
         let mut seen = BTreeSet::new();
         while let Some(pk) = open.pop() {
@@ -32,13 +42,15 @@ impl State {
     }
 
     fn filtered_groups<'a>(&'a self, filter: &'a GroupFilter) -> impl Iterator<Item = &'a Arc<Group>> {
-        let search = filter.search.as_deref().map(fold);
+        let words = words(filter.search.as_deref());
         let by_name = self.group_names.values().filter_map(|pk| self.groups.get(pk));
         by_name.filter(move |group| {
-            search.as_deref().is_none_or(|part| fold(&group.name).contains(part))
+            let has = |user: &i64| self.members.contains(&(group.pk, *user));
+            words.iter().all(|part| fold(&group.name).contains(part))
                 && filter.name.as_deref().is_none_or(|name| group.name == name)
                 && filter.is_superuser.is_none_or(|is| group.is_superuser == is)
-                && filter.member.is_none_or(|user| self.members.contains(&(group.pk, user)))
+                && (filter.members.is_empty() || filter.members.iter().any(has))
+                && filter.attributes.iter().all(|wanted| wanted.holds(&group.attributes))
         })
     }
 
@@ -101,11 +113,19 @@ impl Groups for Tx {
     }
 
     async fn list(&mut self, filter: &GroupFilter, part: Page) -> Result<Vec<Group>> {
-        Ok(page(self.state.filtered_groups(filter).map(|group| Group::clone(group)), part))
+        let mut found: Vec<&Arc<Group>> = self.state.filtered_groups(filter).collect();
+        sort(&mut found, &filter.order, compare);
+        Ok(page(found.into_iter().map(|group| Group::clone(group)), part))
     }
 
     async fn count(&mut self, filter: &GroupFilter) -> Result<u64> {
         Ok(total(self.state.filtered_groups(filter)))
+    }
+
+    async fn children(&mut self, pks: &[Uuid]) -> Result<Vec<Group>> {
+        let below = |group: &&Arc<Group>| group.parents.iter().any(|parent| pks.contains(parent));
+        let by_name = self.state.group_names.values().filter_map(|pk| self.state.groups.get(pk));
+        Ok(by_name.filter(below).map(|group| Group::clone(group)).collect())
     }
 
     async fn add(&mut self, group: &Group) -> Result<()> {
@@ -154,6 +174,15 @@ impl Groups for Tx {
     async fn members(&mut self, group: Uuid, part: Page) -> Result<Vec<User>> {
         let members = self.state.member_keys(group).filter_map(|pk| self.state.users.get(&pk));
         Ok(page(members.map(|user| User::clone(user)), part))
+    }
+
+    async fn of_users(&mut self, users: &[i64]) -> Result<Vec<(i64, Group)>> {
+        let users: BTreeSet<i64> = users.iter().copied().collect();
+        let mut found = Vec::new();
+        for user in users {
+            found.extend(self.of_user(user, false).await?.into_iter().map(|group| (user, group)));
+        }
+        Ok(found)
     }
 
     async fn of_user(&mut self, user: i64, inherited: bool) -> Result<Vec<Group>> {

@@ -14,6 +14,7 @@ mod tasks;
 mod tokens;
 mod users;
 
+use std::cmp::Ordering;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -23,7 +24,7 @@ use tokio::sync::{Mutex, OwnedMutexGuard};
 use self::state::State;
 use crate::error::Result;
 use crate::records::{
-    Backend, Durability, Events, Groups, Objects, Page, Repository, Sessions, Settings, Tasks, Tokens, Users, rules,
+    Backend, By, Durability, Events, Groups, Objects, Page, Repository, Sessions, Settings, Tasks, Tokens, Users, rules,
 };
 
 /// Keeps everything in memory. Clones are handles on the same data.
@@ -151,6 +152,22 @@ impl Repository for Tx {
 fn page<T>(rows: impl Iterator<Item = T>, page: Page) -> Vec<T> {
     let number = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
     rows.skip(number(page.offset)).take(number(page.limit)).collect()
+}
+
+/// Sorts rows by an order of the list; the order in which they came decides between equal ones.
+fn sort<T, F: Copy>(rows: &mut [&Arc<T>], order: &[By<F>], compare: impl Fn(&T, &T, F) -> Ordering) {
+    rows.sort_by(|a, b| {
+        let by = order.iter().map(|by| {
+            let ordering = compare(a, b, by.field);
+            if by.descending { ordering.reverse() } else { ordering }
+        });
+        by.fold(Ordering::Equal, Ordering::then)
+    });
+}
+
+/// The order of values that may be absent: those that are come last.
+fn absent_last<T: Ord>(a: &Option<T>, b: &Option<T>) -> Ordering {
+    b.is_some().cmp(&a.is_some()).then_with(|| a.cmp(b))
 }
 
 /// How many rows, as the traits count.

@@ -1,5 +1,6 @@
 //! Keys that stand for an account, in memory.
 
+use std::cmp::Ordering;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -7,22 +8,43 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::state::{Hash, State};
-use super::{Tx, page, total};
+use super::{Tx, absent_last, page, sort, total};
 use crate::error::{Result, StoreError};
-use crate::records::rules::kept;
-use crate::records::{CLEAN_BATCH, Page, Token, TokenFilter, TokenIntent, Tokens};
+use crate::records::rules::{fold, kept, words};
+use crate::records::{CLEAN_BATCH, Page, Token, TokenFilter, TokenIntent, TokenOrder, Tokens};
 
 fn valid(token: &Token, now: DateTime<Utc>) -> bool {
     token.expires.is_none_or(|end| end > now)
 }
 
+fn compare(a: &Token, b: &Token, by: TokenOrder) -> Ordering {
+    match by {
+        TokenOrder::Pk => a.pk.cmp(&b.pk),
+        TokenOrder::Identifier => a.identifier.cmp(&b.identifier),
+        TokenOrder::Intent => a.intent.as_str().cmp(b.intent.as_str()),
+        TokenOrder::User => a.user.cmp(&b.user),
+        TokenOrder::Description => a.description.cmp(&b.description),
+        TokenOrder::Expires => absent_last(&a.expires, &b.expires),
+        TokenOrder::Managed => absent_last(&a.managed, &b.managed),
+    }
+}
+
 impl State {
     fn filtered_tokens<'a>(&'a self, filter: &'a TokenFilter) -> impl Iterator<Item = &'a Arc<Token>> {
+        let words = words(filter.search.as_deref());
         let by_name = self.token_names.values().filter_map(|pk| self.tokens.get(pk));
-        by_name.filter(|token| {
-            filter.user.is_none_or(|user| token.user == user)
+        by_name.filter(move |token| {
+            let username = || self.users.get(&token.user).map_or("", |user| user.username.as_str());
+            let texts = || [token.identifier.as_str(), token.intent.as_str(), &token.description, username()];
+            words.iter().all(|part| texts().into_iter().any(|text| fold(text).contains(part)))
+                && filter.user.is_none_or(|user| token.user == user)
+                && filter.username.as_deref().is_none_or(|name| username() == name)
                 && filter.intent.is_none_or(|intent| token.intent == intent)
                 && filter.identifier.as_deref().is_none_or(|name| token.identifier == name)
+                && filter.description.as_deref().is_none_or(|text| token.description == text)
+                && filter.expires.is_none_or(|end| token.expires == Some(kept(end)))
+                && filter.expiring.is_none_or(|expiring| token.expires.is_some() == expiring)
+                && filter.managed.as_deref().is_none_or(|name| token.managed.as_deref() == Some(name))
         })
     }
 
@@ -74,7 +96,9 @@ impl Tokens for Tx {
     }
 
     async fn list(&mut self, filter: &TokenFilter, part: Page) -> Result<Vec<Token>> {
-        Ok(page(self.state.filtered_tokens(filter).map(|token| Token::clone(token)), part))
+        let mut found: Vec<&Arc<Token>> = self.state.filtered_tokens(filter).collect();
+        sort(&mut found, &filter.order, compare);
+        Ok(page(found.into_iter().map(|token| Token::clone(token)), part))
     }
 
     async fn count(&mut self, filter: &TokenFilter) -> Result<u64> {

@@ -1,6 +1,7 @@
 //! Accounts in memory.
 
-use std::collections::BTreeMap;
+use std::cmp::Ordering;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -8,10 +9,10 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::state::State;
-use super::{Tx, page, total};
+use super::{Tx, absent_last, page, sort, total};
 use crate::error::{Result, StoreError};
-use crate::records::rules::{check_username, fold, kept, upn};
-use crate::records::{NewUser, Page, User, UserField, UserFilter, Users};
+use crate::records::rules::{check_username, fold, kept, upn, words};
+use crate::records::{NewUser, Page, User, UserField, UserFilter, UserOrder, Users};
 
 fn field_of(user: &User, field: UserField) -> Option<&str> {
     match field {
@@ -21,21 +22,50 @@ fn field_of(user: &User, field: UserField) -> Option<&str> {
     }
 }
 
+fn compare(a: &User, b: &User, by: UserOrder) -> Ordering {
+    match by {
+        UserOrder::Pk => a.pk.cmp(&b.pk),
+        UserOrder::Username => a.username.cmp(&b.username),
+        UserOrder::Name => a.name.cmp(&b.name),
+        UserOrder::Email => a.email.cmp(&b.email),
+        UserOrder::IsActive => a.is_active.cmp(&b.is_active),
+        UserOrder::Type => a.r#type.as_str().cmp(b.r#type.as_str()),
+        UserOrder::Path => a.path.cmp(&b.path),
+        UserOrder::Uuid => a.uuid.cmp(&b.uuid),
+        UserOrder::DateJoined => a.date_joined.cmp(&b.date_joined),
+        UserOrder::LastLogin => absent_last(&a.last_login, &b.last_login),
+        UserOrder::LastUpdated => a.last_updated.cmp(&b.last_updated),
+    }
+}
+
 impl State {
     fn filtered<'a>(&'a self, filter: &'a UserFilter) -> impl Iterator<Item = &'a Arc<User>> {
-        let search = filter.search.as_deref().map(fold);
-        let below = filter.path.as_deref().map(|path| format!("{path}/"));
+        let words = words(filter.search.as_deref());
         self.users.values().filter(move |u| {
-            let found = |part: &str| [&u.username, &u.name, &u.email].into_iter().any(|text| fold(text).contains(part));
-            let in_path =
-                |path: &str| path.is_empty() || u.path == path || below.as_deref().is_some_and(|below| u.path.starts_with(below));
-            search.as_deref().is_none_or(found)
+            let found = |part: &String| [&u.username, &u.name, &u.email].into_iter().any(|text| fold(text).contains(part));
+            words.iter().all(found)
                 && filter.username.as_deref().is_none_or(|name| u.username == name)
+                && filter.name.as_deref().is_none_or(|name| u.name == name)
+                && filter.email.as_deref().is_none_or(|email| u.email == email)
+                && filter.uuid.is_none_or(|uuid| u.uuid == uuid)
                 && filter.is_active.is_none_or(|active| u.is_active == active)
+                && filter.is_superuser.is_none_or(|is| self.is_superuser(u.pk) == is)
                 && (filter.types.is_empty() || filter.types.contains(&u.r#type))
-                && filter.path.as_deref().is_none_or(in_path)
-                && filter.group.is_none_or(|group| self.members.contains(&(group, u.pk)))
+                && filter.path.as_deref().is_none_or(|path| u.path == path)
+                && filter.path_prefix.as_deref().is_none_or(|prefix| u.path.starts_with(prefix))
+                && filter.date_joined.hold(Some(u.date_joined))
+                && filter.last_login.hold(u.last_login)
+                && filter.has_signed_in.is_none_or(|has| u.last_login.is_some() == has)
+                && filter.last_updated.hold(Some(u.last_updated))
+                && (filter.groups.is_empty() || filter.groups.iter().any(|group| self.members.contains(&(*group, u.pk))))
+                && filter.attributes.iter().all(|wanted| wanted.holds(&u.attributes))
         })
+    }
+
+    /// Whether one of the account's groups, or one above them, lets it do everything.
+    fn is_superuser(&self, user: i64) -> bool {
+        let above = self.with_ancestors(self.groups_of(user));
+        above.iter().filter_map(|pk| self.groups.get(pk)).any(|group| group.is_superuser)
     }
 
     fn user_mut(&mut self, pk: i64) -> Result<&mut User> {
@@ -108,11 +138,22 @@ impl Users for Tx {
     }
 
     async fn list(&mut self, filter: &UserFilter, part: Page) -> Result<Vec<User>> {
-        Ok(page(self.state.filtered(filter).map(|user| User::clone(user)), part))
+        let mut found: Vec<&Arc<User>> = self.state.filtered(filter).collect();
+        sort(&mut found, &filter.order, compare);
+        Ok(page(found.into_iter().map(|user| User::clone(user)), part))
     }
 
     async fn count(&mut self, filter: &UserFilter) -> Result<u64> {
         Ok(total(self.state.filtered(filter)))
+    }
+
+    async fn superusers(&mut self, pks: &[i64]) -> Result<BTreeSet<i64>> {
+        Ok(pks.iter().copied().filter(|pk| self.state.is_superuser(*pk)).collect())
+    }
+
+    async fn paths(&mut self, prefix: &str) -> Result<Vec<String>> {
+        let paths: BTreeSet<&String> = self.state.users.values().map(|user| &user.path).collect();
+        Ok(paths.into_iter().filter(|path| path.starts_with(prefix)).cloned().collect())
     }
 
     async fn add(&mut self, new: NewUser, now: DateTime<Utc>) -> Result<User> {

@@ -176,7 +176,7 @@ impl<K: Kind> Body for K {
     }
 }
 
-fn object(value: &impl Serialize) -> Map<String, Value> {
+pub(super) fn object(value: &impl Serialize) -> Map<String, Value> {
     match serde_json::to_value(value) {
         Ok(Value::Object(map)) => map,
         Ok(Value::Null) => Map::new(),
@@ -310,7 +310,7 @@ impl KindInfo {
     }
 }
 
-fn schema_of<T: JsonSchema>() -> Value {
+pub(super) fn schema_of<T: JsonSchema>() -> Value {
     let settings = schemars::generate::SchemaSettings::draft2020_12().with(|s| {
         s.inline_subschemas = true;
         s.meta_schema = None;
@@ -319,8 +319,13 @@ fn schema_of<T: JsonSchema>() -> Value {
 }
 
 fn parse<K: Kind>(document: Map<String, Value>) -> Result<Arc<dyn Body>, Errors> {
-    match serde_path_to_error::deserialize::<_, K>(Value::Object(document)) {
-        Ok(kind) => Ok(Arc::new(kind)),
+    read_document::<K>(document).map(|kind| -> Arc<dyn Body> { Arc::new(kind) })
+}
+
+/// Reads a document as its type; what its field types refuse is told at the field.
+pub(super) fn read_document<T: DeserializeOwned>(document: Map<String, Value>) -> Result<T, Errors> {
+    match serde_path_to_error::deserialize::<_, T>(Value::Object(document)) {
+        Ok(read) => Ok(read),
         Err(error) => {
             let path = error.path().to_string();
             let path: Vec<&str> = path.split('.').filter(|p| !p.is_empty() && *p != "?").collect();

@@ -12,6 +12,7 @@
 mod draft;
 mod errors;
 mod field;
+mod input;
 mod kind;
 mod list;
 mod object;
@@ -26,6 +27,7 @@ mod store;
 pub use draft::{Change, Draft};
 pub use errors::{Errors, NON_FIELD_ERRORS, Problem};
 pub use field::{Demand, Edge, Field, OnDelete, Reference, ReferenceTo, Shape, normalise};
+pub use input::Input;
 pub use kind::{Address, Anything, Body, Fill, Kind, KindInfo, Meta, Roles};
 pub use list::{BadQuery, Found, ListQuery};
 pub use object::{Object, State};

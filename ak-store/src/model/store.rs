@@ -309,6 +309,16 @@ pub struct Unit<'a> {
 }
 
 impl Unit<'_> {
+    /// The store that this is a transaction of: its clock, its randomness, its keys.
+    pub fn store(&self) -> &Store {
+        self.store
+    }
+
+    /// The store and the records, both at once.
+    pub fn parts(&mut self) -> (&Store, &mut dyn Repository) {
+        (self.store, &mut *self.repo)
+    }
+
     /// The records.
     pub fn records(&mut self) -> &mut dyn Repository {
         &mut *self.repo

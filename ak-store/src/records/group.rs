@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::{Page, User};
+use super::{AttributeIs, By, Page, User};
 use crate::error::Result;
 
 /// A group of accounts. A member of a group is a member of the group's parents too.
@@ -41,17 +41,34 @@ impl Group {
     }
 }
 
-/// Which groups a list holds; every condition that is set must hold.
+/// Which groups a list holds, and in which order; every condition that is set must hold.
 #[derive(Debug, Clone, Default)]
 pub struct GroupFilter {
-    /// Part of the name, without regard to case.
+    /// Words that must all be found in the name, without regard to case.
     pub search: Option<String>,
     /// Exact name.
     pub name: Option<String>,
     /// Whether members may do everything.
     pub is_superuser: Option<bool>,
-    /// Has this account as a direct member.
-    pub member: Option<i64>,
+    /// Has one of these accounts as a direct member; empty for all.
+    pub members: Vec<i64>,
+    /// Has these values in its free data.
+    pub attributes: Vec<AttributeIs>,
+    /// In this order; then by name.
+    pub order: Vec<By<GroupOrder>>,
+}
+
+/// What groups can be sorted by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GroupOrder {
+    /// The key.
+    Pk,
+    /// The name.
+    Name,
+    /// Whether members may do everything.
+    IsSuperuser,
+    /// When the group was last changed.
+    LastUpdated,
 }
 
 /// Groups and memberships.
@@ -63,10 +80,12 @@ pub trait Groups: Send {
     async fn lookup_many(&mut self, pks: &[Uuid]) -> Result<BTreeMap<Uuid, Group>>;
     /// The group with exactly this name.
     async fn find_by_name(&mut self, name: &str) -> Result<Option<Group>>;
-    /// The groups that `filter` lets through, by name.
+    /// The groups that `filter` lets through, in its order.
     async fn list(&mut self, filter: &GroupFilter, page: Page) -> Result<Vec<Group>>;
     /// How many groups `filter` lets through.
     async fn count(&mut self, filter: &GroupFilter) -> Result<u64>;
+    /// The groups that stand directly below one of these, by name.
+    async fn children(&mut self, pks: &[Uuid]) -> Result<Vec<Group>>;
     /// Makes a group. A taken name is [`crate::StoreError::Taken`], an unknown parent [`crate::StoreError::Missing`].
     async fn add(&mut self, group: &Group) -> Result<()>;
     /// Keeps all of `group`, its parents included. A parent that is the group itself or stands below it is
@@ -80,6 +99,8 @@ pub trait Groups: Send {
     async fn remove_member(&mut self, group: Uuid, user: i64) -> Result<bool>;
     /// The direct members, by key.
     async fn members(&mut self, group: Uuid, page: Page) -> Result<Vec<User>>;
+    /// The direct groups of these accounts: (account, group), by account and name of the group.
+    async fn of_users(&mut self, users: &[i64]) -> Result<Vec<(i64, Group)>>;
     /// The groups that the account is in, by name: directly, or (`inherited`) through parents too.
     async fn of_user(&mut self, user: i64, inherited: bool) -> Result<Vec<Group>>;
 }

@@ -13,6 +13,7 @@
 //! 3. Its part of the conformance suite (`conformance/`), which all backends run.
 
 mod event;
+mod filter;
 mod group;
 mod object;
 pub(crate) mod rules;
@@ -25,13 +26,14 @@ mod user;
 use async_trait::async_trait;
 
 pub use event::{Event, EventFilter, Events};
-pub use group::{Group, GroupFilter, Groups};
+pub use filter::{AttributeIs, By, Moments};
+pub use group::{Group, GroupFilter, GroupOrder, Groups};
 pub use object::{CommitOutcome, ObjectRow, Objects, StoredEdge, StoredUnique};
 pub use session::{Session, SessionFilter, Sessions};
 pub use setting::Settings;
 pub use task::{NewTask, Task, TaskFilter, TaskState, Tasks};
-pub use token::{Token, TokenFilter, TokenIntent, Tokens};
-pub use user::{NewUser, User, UserField, UserFilter, UserType, Users};
+pub use token::{Token, TokenFilter, TokenIntent, TokenOrder, Tokens};
+pub use user::{NewUser, User, UserField, UserFilter, UserOrder, UserType, Users};
 
 use crate::error::Result;
 

@@ -17,6 +17,11 @@ pub(crate) fn fold(text: &str) -> String {
     text.chars().flat_map(char::to_lowercase).map(|c| if c == 'ς' { 'σ' } else { c }).collect()
 }
 
+/// The words of a search, in the form in which texts are compared.
+pub(crate) fn words(search: Option<&str>) -> Vec<String> {
+    search.unwrap_or_default().split_whitespace().map(fold).collect()
+}
+
 /// The user principal name: the attribute `upn`, where it is a text that says something.
 pub(crate) fn upn(attributes: &Map<String, Value>) -> Option<&str> {
     attributes.get("upn").and_then(Value::as_str).filter(|upn| !upn.is_empty())

@@ -5,11 +5,11 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::Page;
+use super::{By, Page};
 use crate::error::Result;
 
 /// What a token may be used for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum TokenIntent {
     /// A step of a flow, sent by mail.
@@ -64,15 +64,48 @@ pub struct Token {
     pub created: DateTime<Utc>,
 }
 
-/// Which tokens a list holds; every condition that is set must hold.
+/// Which tokens a list holds, and in which order; every condition that is set must hold.
 #[derive(Debug, Clone, Default)]
 pub struct TokenFilter {
+    /// Words that must all be found in the name, the intent, the description or the account's user name, without regard to case.
+    pub search: Option<String>,
     /// Of this account.
     pub user: Option<i64>,
+    /// Of the account with exactly this user name.
+    pub username: Option<String>,
     /// For this use.
     pub intent: Option<TokenIntent>,
     /// Exact name.
     pub identifier: Option<String>,
+    /// Exact description.
+    pub description: Option<String>,
+    /// Ends at this moment.
+    pub expires: Option<DateTime<Utc>>,
+    /// Whether it ends.
+    pub expiring: Option<bool>,
+    /// Exactly the name by which the product itself keeps it.
+    pub managed: Option<String>,
+    /// In this order; then by name.
+    pub order: Vec<By<TokenOrder>>,
+}
+
+/// What tokens can be sorted by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TokenOrder {
+    /// The key of the record.
+    Pk,
+    /// The name.
+    Identifier,
+    /// What it may be used for.
+    Intent,
+    /// The account's key.
+    User,
+    /// The description.
+    Description,
+    /// When it ends; what never does comes last.
+    Expires,
+    /// The name by which the product itself keeps it; what has none comes last.
+    Managed,
 }
 
 /// Keys that stand for an account.
@@ -84,7 +117,7 @@ pub trait Tokens: Send {
     async fn find_by_hash(&mut self, key_hash: &[u8; 32], now: DateTime<Utc>) -> Result<Option<Token>>;
     /// The token with this name.
     async fn find_by_identifier(&mut self, identifier: &str) -> Result<Option<Token>>;
-    /// The tokens that `filter` lets through, by name.
+    /// The tokens that `filter` lets through, in its order.
     async fn list(&mut self, filter: &TokenFilter, page: Page) -> Result<Vec<Token>>;
     /// How many tokens `filter` lets through.
     async fn count(&mut self, filter: &TokenFilter) -> Result<u64>;

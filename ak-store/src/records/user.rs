@@ -1,6 +1,6 @@
 //! Accounts of people and of machines.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::Page;
+use super::{AttributeIs, By, Moments, Page};
 use crate::error::Result;
 
 /// What sort of account it is.
@@ -135,21 +135,70 @@ pub enum UserField {
     Upn,
 }
 
-/// Which accounts a list holds; every condition that is set must hold.
+/// Which accounts a list holds, and in which order; every condition that is set must hold.
 #[derive(Debug, Clone, Default)]
 pub struct UserFilter {
-    /// Part of the user name, name or e-mail address, without regard to case.
+    /// Words that must all be found in the user name, name or e-mail address, without regard to case.
     pub search: Option<String>,
     /// Exact user name.
     pub username: Option<String>,
+    /// Exact name.
+    pub name: Option<String>,
+    /// Exact e-mail address.
+    pub email: Option<String>,
+    /// Second key.
+    pub uuid: Option<Uuid>,
     /// Whether the account may be used.
     pub is_active: Option<bool>,
+    /// Whether one of its groups, or one above them, lets it do everything.
+    pub is_superuser: Option<bool>,
     /// One of these sorts; empty for all.
     pub types: Vec<UserType>,
-    /// In this folder or below.
+    /// Exactly in this folder.
     pub path: Option<String>,
-    /// Direct member of this group.
-    pub group: Option<Uuid>,
+    /// In a folder whose name begins so.
+    pub path_prefix: Option<String>,
+    /// When it was made.
+    pub date_joined: Moments,
+    /// When it last signed in.
+    pub last_login: Moments,
+    /// Whether it has ever signed in.
+    pub has_signed_in: Option<bool>,
+    /// When it was last changed.
+    pub last_updated: Moments,
+    /// Direct member of one of these groups; empty for all.
+    pub groups: Vec<Uuid>,
+    /// Has these values in its free data.
+    pub attributes: Vec<AttributeIs>,
+    /// In this order; then by key.
+    pub order: Vec<By<UserOrder>>,
+}
+
+/// What accounts can be sorted by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UserOrder {
+    /// The key.
+    Pk,
+    /// The user name.
+    Username,
+    /// The full name.
+    Name,
+    /// The e-mail address.
+    Email,
+    /// Whether the account may be used.
+    IsActive,
+    /// What sort of account it is.
+    Type,
+    /// The folder.
+    Path,
+    /// The second key.
+    Uuid,
+    /// When it was made.
+    DateJoined,
+    /// When it last signed in; who never did comes last.
+    LastLogin,
+    /// When it was last changed.
+    LastUpdated,
 }
 
 /// Accounts.
@@ -167,10 +216,14 @@ pub trait Users: Send {
     /// With `fold_case`, letters are compared without regard to case (Unicode simple lower case). Nobody has an empty value:
     /// an account without an e-mail address is not found by `""`.
     async fn find_by_field(&mut self, field: UserField, value: &str, fold_case: bool) -> Result<Vec<User>>;
-    /// The accounts that `filter` lets through, by key.
+    /// The accounts that `filter` lets through, in its order.
     async fn list(&mut self, filter: &UserFilter, page: Page) -> Result<Vec<User>>;
     /// How many accounts `filter` lets through.
     async fn count(&mut self, filter: &UserFilter) -> Result<u64>;
+    /// Which of these accounts are in a group that lets its members do everything, directly or through parents.
+    async fn superusers(&mut self, pks: &[i64]) -> Result<BTreeSet<i64>>;
+    /// The folders that accounts are in, in order, each once; of the accounts whose folder begins with `prefix`.
+    async fn paths(&mut self, prefix: &str) -> Result<Vec<String>>;
     /// Makes an account. A taken user name or UUID is [`crate::StoreError::Taken`].
     async fn add(&mut self, user: NewUser, now: DateTime<Utc>) -> Result<User>;
     /// Keeps all of `user` but its password, the date of the password's change and its last login, which have methods of

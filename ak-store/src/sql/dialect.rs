@@ -21,6 +21,7 @@ pub(super) struct Dialect {
     bytes: &'static str,
     text: &'static str,
     rows: fn(&[(&str, Column)]) -> String,
+    json: fn(&str) -> String,
 }
 
 /// SQLite.
@@ -32,6 +33,7 @@ pub(super) const SQLITE: Dialect = Dialect {
     // Compares bytes, as Rust does; other engines must be told.
     text: "TEXT",
     rows: sqlite_rows,
+    json: |text| format!("json({text})"),
 };
 
 impl Dialect {
@@ -41,6 +43,11 @@ impl Dialect {
             .replace("{uuid}", self.uuid)
             .replace("{bytes}", self.bytes)
             .replace("{text}", self.text)
+    }
+
+    /// The JSON value that the text of this expression is, in a form in which equal values are equal and `->` finds members.
+    pub(super) fn as_json(&self, text: &str) -> String {
+        (self.json)(text)
     }
 
     /// A table with these columns, for a `FROM`, whose rows are the members of the JSON array `$1` (objects with one value for

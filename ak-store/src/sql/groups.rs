@@ -8,13 +8,13 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::dialect::{Column, Dialect};
-use super::query::{Conditions, Query, contains, statements};
+use super::query::{Conditions, Query, order, statements};
 use super::row::Row;
 use super::tx::Tx;
 use super::users;
 use crate::error::{Result, StoreError};
 use crate::records::rules::{cycle, fold, parents};
-use crate::records::{Group, GroupFilter, Groups, Page, User};
+use crate::records::{Group, GroupFilter, GroupOrder, Groups, Page, User};
 
 statements! {
     LOOKUP = r#"SELECT * FROM "group" WHERE pk = $1"#;
@@ -47,29 +47,64 @@ statements! {
 
 const TABLE: &str = r#""group""#;
 
-fn conditions(filter: &GroupFilter) -> Conditions {
+fn conditions(dialect: &Dialect, filter: &GroupFilter) -> Conditions {
     let mut all = Conditions::default();
-    all.and(r"name_folded LIKE # ESCAPE '\'", filter.search.as_deref().map(|part| contains(&fold(part))));
+    all.and_words(r"name_folded LIKE # ESCAPE '\'", filter.search.as_deref());
     all.and("name = #", filter.name.as_deref());
     all.and("is_superuser = #", filter.is_superuser);
-    all.and(r#"EXISTS (SELECT 1 FROM membership WHERE user_pk = # AND group_pk = "group".pk)"#, filter.member);
+    all.and_in(
+        r#"EXISTS (SELECT 1 FROM membership WHERE user_pk IN (#) AND group_pk = "group".pk)"#,
+        filter.members.iter().copied(),
+    );
+    all.and_attributes(dialect, "attributes", &filter.attributes);
     all
+}
+
+fn sorted(filter: &GroupFilter, table: &str) -> String {
+    let column = |field| match field {
+        GroupOrder::Pk => ("pk", false),
+        GroupOrder::Name => ("name", false),
+        GroupOrder::IsSuperuser => ("is_superuser", false),
+        GroupOrder::LastUpdated => ("last_updated", false),
+    };
+    order(&filter.order, column, "name").split(", ").map(|part| format!("{table}{part}")).collect::<Vec<_>>().join(", ")
 }
 
 /// The lists that a filter asks for, for the test that prepares them.
 #[cfg(test)]
-pub(super) fn listing(filter: &GroupFilter) -> [Query; 2] {
-    [with_parents(conditions(filter).rows(TABLE, "name", Page::ALL)), conditions(filter).total(TABLE)]
+pub(super) fn listing(dialect: &Dialect, filter: &GroupFilter) -> [Query; 2] {
+    let rows = conditions(dialect, filter).rows(TABLE, &sorted(filter, ""), Page::ALL);
+    [with_parents_in(rows, &sorted(filter, "g.")), conditions(dialect, filter).total(TABLE)]
 }
 
 pub(super) fn many(dialect: &Dialect) -> String {
     format!(r#"SELECT * FROM "group" WHERE pk IN (SELECT key FROM {})"#, dialect.rows(&[("key", Column::Uuid)]))
 }
 
+pub(super) fn children(dialect: &Dialect) -> String {
+    let given = dialect.rows(&[("key", Column::Uuid)]);
+    format!(
+        r#"SELECT * FROM "group" WHERE pk IN (SELECT group_pk FROM group_parent WHERE parent_pk IN (SELECT key FROM {given}))"#
+    )
+}
+
+pub(super) fn of_users(dialect: &Dialect) -> String {
+    let given = dialect.rows(&[("key", Column::Int)]);
+    format!(
+        r#"SELECT m.user_pk, m.group_pk FROM membership m JOIN "group" g ON g.pk = m.group_pk
+        WHERE m.user_pk IN (SELECT key FROM {given}) ORDER BY m.user_pk, g.name"#
+    )
+}
+
 /// The groups of `query` by name, a row for each parent (or one with a null).
 pub(super) fn with_parents(query: Query) -> Query {
+    with_parents_in(query, "g.name")
+}
+
+/// The same in an order of the list, which ends with the name.
+fn with_parents_in(query: Query, order: &str) -> Query {
     let text = format!(
-        "SELECT g.*, p.parent_pk FROM ({}) AS g LEFT JOIN group_parent p ON p.group_pk = g.pk ORDER BY g.name, p.parent_pk",
+        "SELECT g.*, p.parent_pk FROM ({}) AS g LEFT JOIN group_parent p ON p.group_pk = g.pk ORDER BY {order}, p.parent_pk",
         query.text
     );
     Query { text: text.into(), params: query.params }
@@ -88,8 +123,13 @@ fn read(row: &Row) -> Result<Group> {
 
 impl Tx {
     async fn groups_by_name(&mut self, query: Query) -> Result<Vec<Group>> {
+        self.groups_of_rows(with_parents(query)).await
+    }
+
+    /// The groups of the rows of [`with_parents`].
+    async fn groups_of_rows(&mut self, query: Query) -> Result<Vec<Group>> {
         let mut groups: Vec<Group> = Vec::new();
-        for row in self.rows(with_parents(query)).await? {
+        for row in self.rows(query).await? {
             let pk = row.uuid("pk")?;
             match groups.last_mut().filter(|last| last.pk == pk) {
                 Some(last) => last.parents.extend(row.opt_uuid("parent_pk")?),
@@ -142,11 +182,17 @@ impl Groups for Tx {
     }
 
     async fn list(&mut self, filter: &GroupFilter, page: Page) -> Result<Vec<Group>> {
-        self.groups_by_name(conditions(filter).rows(TABLE, "name", page)).await
+        let rows = conditions(self.dialect, filter).rows(TABLE, &sorted(filter, ""), page);
+        self.groups_of_rows(with_parents_in(rows, &sorted(filter, "g."))).await
     }
 
     async fn count(&mut self, filter: &GroupFilter) -> Result<u64> {
-        self.total(conditions(filter).total(TABLE)).await
+        self.total(conditions(self.dialect, filter).total(TABLE)).await
+    }
+
+    async fn children(&mut self, pks: &[Uuid]) -> Result<Vec<Group>> {
+        let keys: Vec<_> = pks.iter().map(|pk| json!({ "key": pk.simple().to_string() })).collect();
+        self.groups_by_name(Query::made(children(self.dialect)).bind(&json!(keys))).await
     }
 
     async fn add(&mut self, group: &Group) -> Result<()> {
@@ -187,6 +233,15 @@ impl Groups for Tx {
 
     async fn members(&mut self, group: Uuid, page: Page) -> Result<Vec<User>> {
         self.all(Query::new(MEMBERS).bind(group).bind(page.limit).bind(page.offset), users::read).await
+    }
+
+    async fn of_users(&mut self, users: &[i64]) -> Result<Vec<(i64, Group)>> {
+        let keys: Vec<_> = users.iter().map(|pk| json!({ "key": pk })).collect();
+        let pairs = Query::made(of_users(self.dialect)).bind(&json!(keys));
+        let pairs = self.all(pairs, |row| Ok((row.int("user_pk")?, row.uuid("group_pk")?))).await?;
+        let groups: Vec<Uuid> = pairs.iter().map(|(_, group)| *group).collect();
+        let groups = self.lookup_many(&groups).await?;
+        Ok(pairs.into_iter().filter_map(|(user, group)| Some((user, groups.get(&group)?.clone()))).collect())
     }
 
     async fn of_user(&mut self, user: i64, inherited: bool) -> Result<Vec<Group>> {

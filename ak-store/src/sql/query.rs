@@ -8,7 +8,9 @@ use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use crate::records::Page;
+use super::dialect::Dialect;
+use crate::records::rules::words;
+use crate::records::{AttributeIs, By, Moments, Page};
 
 /// A parameter. Each kind may be absent, because some engines want to know the type of a null too.
 #[derive(Debug, Clone)]
@@ -88,23 +90,61 @@ impl Conditions {
     /// A condition in which every `#` stands for `value`, where there is one.
     pub(super) fn and(&mut self, condition: &'static str, value: Option<impl Into<Param>>) {
         let Some(value) = value else { return };
-        self.params.push(value.into());
-        let place = format!("${}", self.params.len());
-        self.glue();
-        self.text.push_str(&condition.replace('#', &place));
+        let place = self.place(value);
+        self.and_made(&condition.replace('#', &place));
     }
 
-    /// The column is one of `values`, where there are any.
-    pub(super) fn and_in(&mut self, column: &'static str, values: impl Iterator<Item = &'static str>) {
-        let mut places = Vec::new();
-        for value in values {
-            self.params.push(value.into());
-            places.push(format!("${}", self.params.len()));
-        }
+    /// A condition in which `#` stands for the list of `values`, where there are any.
+    pub(super) fn and_in(&mut self, condition: &'static str, values: impl IntoIterator<Item: Into<Param>>) {
+        let places: Vec<String> = values.into_iter().map(|value| self.place(value)).collect();
         if !places.is_empty() {
-            self.glue();
-            let _ = write!(self.text, "{column} IN ({})", places.join(", "));
+            self.and_made(&condition.replace('#', &places.join(", ")));
         }
+    }
+
+    /// For every word a condition in which `#` stands for a pattern that finds it.
+    pub(super) fn and_words(&mut self, condition: &'static str, search: Option<&str>) {
+        for word in words(search) {
+            self.and(condition, Some(contains(&word)));
+        }
+    }
+
+    /// A condition on a moment, which stands in `column`.
+    pub(super) fn and_moments(&mut self, column: &str, moments: &Moments) {
+        for (operator, moment) in [("=", moments.at), (">", moments.after), ("<", moments.before)] {
+            if let Some(moment) = moment {
+                let place = self.place(moment);
+                self.and_made(&format!("{column} {operator} {place}"));
+            }
+        }
+    }
+
+    /// Conditions on the free data in `column`.
+    pub(super) fn and_attributes(&mut self, dialect: &Dialect, column: &str, wanted: &[AttributeIs]) {
+        for wanted in wanted {
+            if !wanted.is_plain() {
+                self.and_made("FALSE");
+                continue;
+            }
+            let mut found = dialect.as_json(column);
+            for name in &wanted.path {
+                found = format!("{found} -> {}", self.place(name.as_str()));
+            }
+            let value = self.place(&wanted.value);
+            self.and_made(&format!("({found}) = {}", dialect.as_json(&value)));
+        }
+    }
+
+    /// Takes a parameter; gives the words by which a condition refers to it.
+    fn place(&mut self, value: impl Into<Param>) -> String {
+        self.params.push(value.into());
+        format!("${}", self.params.len())
+    }
+
+    /// A condition that was put together from parts of this program.
+    fn and_made(&mut self, condition: &str) {
+        self.glue();
+        self.text.push_str(condition);
     }
 
     fn glue(&mut self) {
@@ -123,6 +163,21 @@ impl Conditions {
         let text = format!("SELECT count(*) AS total FROM {table}{}", self.text);
         Query { text: text.into(), params: self.params }
     }
+}
+
+/// The text of an order: what `column` says of each field, then `last`, which is unique. What may be absent (`nullable`) comes last;
+/// left to themselves, the engines do not agree on that.
+pub(super) fn order<T: Copy>(by: &[By<T>], column: impl Fn(T) -> (&'static str, bool), last: &str) -> String {
+    let mut text = String::new();
+    for By { field, descending } in by {
+        let (column, nullable) = column(*field);
+        let down = if *descending { " DESC" } else { "" };
+        if nullable {
+            let _ = write!(text, "{column} IS NULL{down}, ");
+        }
+        let _ = write!(text, "{column}{down}, ");
+    }
+    text + last
 }
 
 /// A pattern for `LIKE … ESCAPE '\'` that finds `part` anywhere, whatever characters it has.

@@ -3,11 +3,13 @@
 use uuid::Uuid;
 
 use super::dialect::Dialect;
+use super::groups::with_parents;
 use super::query::Query;
 use super::{events, groups, objects, sessions, settings, tasks, tokens, users};
 use crate::clock::from_micros;
 use crate::records::{
-    EventFilter, GroupFilter, SessionFilter, TaskFilter, TaskState, TokenFilter, TokenIntent, UserFilter, UserType,
+    AttributeIs, By, EventFilter, GroupFilter, GroupOrder, Moments, SessionFilter, TaskFilter, TaskState, TokenFilter,
+    TokenIntent, TokenOrder, UserFilter, UserOrder, UserType,
 };
 
 /// Every statement that this program may send: those written in full, and lists with no and with all conditions.
@@ -24,29 +26,63 @@ fn statements(dialect: &Dialect) -> Vec<String> {
     ];
     let mut all: Vec<String> = written.into_iter().flatten().map(|text| text.to_string()).collect();
     all.extend(objects::CommitTexts::of(dialect).all());
-    all.extend([users::many(dialect), groups::with_parents(Query::made(groups::many(dialect))).text.into_owned()]);
-    all.extend(lists().into_iter().map(|query| query.text.into_owned()));
+    all.extend([users::many(dialect), users::superusers(dialect), groups::of_users(dialect)]);
+    all.extend(
+        [groups::many(dialect), groups::children(dialect)].map(|groups| with_parents(Query::made(groups)).text.into_owned()),
+    );
+    all.extend(lists(dialect).into_iter().map(|query| query.text.into_owned()));
     all
 }
 
-fn lists() -> Vec<Query> {
+fn lists(dialect: &Dialect) -> Vec<Query> {
     let text = || Some("x".to_owned());
     let moment = from_micros(0);
+    let moments = Moments { at: Some(moment), after: Some(moment), before: Some(moment) };
+    let attributes = || vec![AttributeIs { path: vec!["a".to_owned(), "b".to_owned()], value: true.into() }];
     let user = UserFilter {
-        search: text(),
+        search: Some("two words".to_owned()),
         username: text(),
+        name: text(),
+        email: text(),
+        uuid: Some(Uuid::nil()),
         is_active: Some(true),
+        is_superuser: Some(true),
         types: vec![UserType::Internal, UserType::External],
         path: text(),
-        group: Some(Uuid::nil()),
+        path_prefix: text(),
+        date_joined: moments,
+        last_login: moments,
+        has_signed_in: Some(true),
+        last_updated: moments,
+        groups: vec![Uuid::nil(), Uuid::max()],
+        attributes: attributes(),
+        order: vec![By::up(UserOrder::LastLogin), By::down(UserOrder::Name)],
     };
-    let group = GroupFilter { search: text(), name: text(), is_superuser: Some(true), member: Some(1) };
-    let token = TokenFilter { user: Some(1), intent: Some(TokenIntent::Api), identifier: text() };
+    let group = GroupFilter {
+        search: text(),
+        name: text(),
+        is_superuser: Some(true),
+        members: vec![1, 2],
+        attributes: attributes(),
+        order: vec![By::down(GroupOrder::IsSuperuser), By::up(GroupOrder::LastUpdated)],
+    };
+    let token = TokenFilter {
+        search: text(),
+        user: Some(1),
+        username: text(),
+        intent: Some(TokenIntent::Api),
+        identifier: text(),
+        description: text(),
+        expires: Some(moment),
+        expiring: Some(true),
+        managed: text(),
+        order: vec![By::down(TokenOrder::Expires), By::up(TokenOrder::User)],
+    };
     [
-        users::listing(&UserFilter::default()),
-        users::listing(&user),
-        groups::listing(&GroupFilter::default()),
-        groups::listing(&group),
+        users::listing(dialect, &UserFilter::default()),
+        users::listing(dialect, &user),
+        groups::listing(dialect, &GroupFilter::default()),
+        groups::listing(dialect, &group),
         sessions::listing(&SessionFilter::default()),
         sessions::listing(&SessionFilter { user: Some(1), valid_at: Some(moment) }),
         tokens::listing(&TokenFilter::default()),

@@ -1,6 +1,6 @@
 //! Accounts in SQL.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -8,12 +8,12 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::dialect::{Column, Dialect};
-use super::query::{Conditions, Query, contains, statements};
+use super::query::{Conditions, Query, order, statements};
 use super::row::Row;
 use super::tx::Tx;
 use crate::error::{Result, StoreError};
 use crate::records::rules::{check_username, fold, upn};
-use crate::records::{NewUser, Page, User, UserField, UserFilter, UserType, Users};
+use crate::records::{NewUser, Page, User, UserField, UserFilter, UserOrder, UserType, Users};
 
 statements! {
     LOOKUP = r#"SELECT * FROM "user" WHERE pk = $1"#;
@@ -35,6 +35,7 @@ statements! {
     SET_PASSWORD = r#"UPDATE "user" SET password = $1, password_change_date = $2, last_updated = $2 WHERE pk = $3"#;
     UPGRADE_PASSWORD = r#"UPDATE "user" SET password = $1 WHERE pk = $2 AND password = $3"#;
     TOUCH_LOGIN = r#"UPDATE "user" SET last_login = $1 WHERE pk = $2"#;
+    PATHS = r#"SELECT DISTINCT path FROM "user" WHERE path >= $1 AND path <= $2 ORDER BY path"#;
     DELETE = r#"DELETE FROM "user" WHERE pk = $1"#;
 }
 
@@ -59,23 +60,81 @@ pub(super) fn read(row: &Row) -> Result<User> {
 
 const TABLE: &str = r#""user""#;
 
-pub(super) fn conditions(filter: &UserFilter) -> Conditions {
+/// Whether the account is in a group that lets its members do everything, or in one below such a group.
+const IS_ONE: &str = r#"pk IN (WITH RECURSIVE down (pk) AS (
+        SELECT pk FROM "group" WHERE is_superuser
+        UNION
+        SELECT p.group_pk FROM group_parent p JOIN down ON p.parent_pk = down.pk
+    ) SELECT m.user_pk FROM membership m JOIN down ON m.group_pk = down.pk)"#;
+
+/// The same as a condition of a list.
+const IS_SUPERUSER: &str = r#"(pk IN (WITH RECURSIVE down (pk) AS (
+        SELECT pk FROM "group" WHERE is_superuser
+        UNION
+        SELECT p.group_pk FROM group_parent p JOIN down ON p.parent_pk = down.pk
+    ) SELECT m.user_pk FROM membership m JOIN down ON m.group_pk = down.pk)) = #"#;
+
+fn conditions(dialect: &Dialect, filter: &UserFilter) -> Conditions {
     let mut all = Conditions::default();
-    let search = filter.search.as_deref().map(|part| contains(&fold(part)));
-    all.and(r"(username_folded LIKE # ESCAPE '\' OR name_folded LIKE # ESCAPE '\' OR email_folded LIKE # ESCAPE '\')", search);
+    let found = r"(username_folded LIKE # ESCAPE '\' OR name_folded LIKE # ESCAPE '\' OR email_folded LIKE # ESCAPE '\')";
+    all.and_words(found, filter.search.as_deref());
     all.and("username = #", filter.username.as_deref());
+    all.and("name = #", filter.name.as_deref());
+    // The folded column has the index.
+    all.and("email_folded = #", filter.email.as_deref().map(fold));
+    all.and("email = #", filter.email.as_deref());
+    all.and("uuid = #", filter.uuid);
     all.and("is_active = #", filter.is_active);
-    all.and_in("type", filter.types.iter().map(|sort| sort.as_str()));
-    // What begins with `path/` lies between that and `path0`, the next character after the slash: an index finds it.
-    all.and("(path = # OR (path > # || '/' AND path < # || '0'))", filter.path.as_deref().filter(|path| !path.is_empty()));
-    all.and(r#"EXISTS (SELECT 1 FROM membership WHERE group_pk = # AND user_pk = "user".pk)"#, filter.group);
+    all.and(IS_SUPERUSER, filter.is_superuser);
+    all.and_in("type IN (#)", filter.types.iter().map(|sort| sort.as_str()));
+    all.and("path = #", filter.path.as_deref());
+    // What begins so lies between it and the last text that does: an index finds it.
+    let prefix = filter.path_prefix.as_deref().filter(|prefix| !prefix.is_empty());
+    all.and("path >= #", prefix);
+    all.and("path <= #", prefix.map(last_of));
+    all.and_moments("date_joined", &filter.date_joined);
+    all.and_moments("last_login", &filter.last_login);
+    all.and("(last_login IS NOT NULL) = #", filter.has_signed_in);
+    all.and_moments("last_updated", &filter.last_updated);
+    all.and_in(
+        r#"EXISTS (SELECT 1 FROM membership WHERE group_pk IN (#) AND user_pk = "user".pk)"#,
+        filter.groups.iter().copied(),
+    );
+    all.and_attributes(dialect, "attributes", &filter.attributes);
     all
+}
+
+/// The last text that begins with `prefix`, for all texts that people write: none has so many of the greatest character.
+fn last_of(prefix: &str) -> String {
+    format!("{prefix}{}", "\u{10FFFF}".repeat(4))
+}
+
+fn sorted(filter: &UserFilter) -> String {
+    let column = |field| match field {
+        UserOrder::Pk => ("pk", false),
+        UserOrder::Username => ("username", false),
+        UserOrder::Name => ("name", false),
+        UserOrder::Email => ("email", false),
+        UserOrder::IsActive => ("is_active", false),
+        UserOrder::Type => ("type", false),
+        UserOrder::Path => ("path", false),
+        UserOrder::Uuid => ("uuid", false),
+        UserOrder::DateJoined => ("date_joined", false),
+        UserOrder::LastLogin => ("last_login", true),
+        UserOrder::LastUpdated => ("last_updated", false),
+    };
+    order(&filter.order, column, "pk")
 }
 
 /// The lists that a filter asks for, for the test that prepares them.
 #[cfg(test)]
-pub(super) fn listing(filter: &UserFilter) -> [Query; 2] {
-    [conditions(filter).rows(TABLE, "pk", Page::ALL), conditions(filter).total(TABLE)]
+pub(super) fn listing(dialect: &Dialect, filter: &UserFilter) -> [Query; 2] {
+    let rows = conditions(dialect, filter).rows(TABLE, &sorted(filter), Page::ALL);
+    [rows, conditions(dialect, filter).total(TABLE)]
+}
+
+pub(super) fn superusers(dialect: &Dialect) -> String {
+    format!("SELECT pk FROM {TABLE} WHERE pk IN (SELECT key FROM {}) AND {IS_ONE}", dialect.rows(&[("key", Column::Int)]))
 }
 
 pub(super) fn many(dialect: &Dialect) -> String {
@@ -119,11 +178,21 @@ impl Users for Tx {
     }
 
     async fn list(&mut self, filter: &UserFilter, page: Page) -> Result<Vec<User>> {
-        self.all(conditions(filter).rows(TABLE, "pk", page), read).await
+        self.all(conditions(self.dialect, filter).rows(TABLE, &sorted(filter), page), read).await
     }
 
     async fn count(&mut self, filter: &UserFilter) -> Result<u64> {
-        self.total(conditions(filter).total(TABLE)).await
+        self.total(conditions(self.dialect, filter).total(TABLE)).await
+    }
+
+    async fn superusers(&mut self, pks: &[i64]) -> Result<BTreeSet<i64>> {
+        let keys: Vec<_> = pks.iter().map(|pk| json!({ "key": pk })).collect();
+        let query = Query::made(superusers(self.dialect)).bind(&json!(keys));
+        Ok(self.all(query, |row| row.int("pk")).await?.into_iter().collect())
+    }
+
+    async fn paths(&mut self, prefix: &str) -> Result<Vec<String>> {
+        self.all(Query::new(PATHS).bind(prefix).bind(last_of(prefix)), |row| row.text("path")).await
     }
 
     async fn add(&mut self, user: NewUser, now: DateTime<Utc>) -> Result<User> {

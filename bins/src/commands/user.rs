@@ -2,6 +2,7 @@
 
 use std::io::{BufRead as _, IsTerminal as _};
 
+use ak_store::directory::accounts;
 use ak_store::directory::password::PasswordHasher;
 use ak_store::model::Store;
 use ak_store::records::{Durability, NewUser, Page, Repository, User, UserFilter};
@@ -83,8 +84,7 @@ pub(super) async fn set_password(
     let hash = hasher.hash(&given(password)?).await?;
     let mut repo = store.backend().begin(Durability::Full).await?;
     let user = find(&mut *repo, username).await?;
-    repo.users().set_password(user.pk, Some(&hash), store.clock().now()).await?;
-    let ended = repo.sessions().delete_of_user(user.pk, None).await?;
+    let ended = accounts::set_password(&mut *repo, user.pk, Some(&hash), store.clock().now(), None).await?;
     repo.save().await?;
     say(&format!("The password of {username} is set; {ended} sessions ended."));
     Ok(())

@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::super::errors::Errors;
 use super::super::pk::Pk;
-use super::{Field, ReferenceTo, Shape};
+use super::{Field, Pattern, ReferenceTo, Shape};
 
 /// What an input must bring.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -112,7 +112,8 @@ fn shaped<'a>(field: &'a Field, value: &'a Value, path: &[String]) -> Result<Che
         return key(&reference.to, value).map(Checked::Value);
     }
     let value = match &field.shape {
-        Shape::Text { min, max, pattern } => text(value, *min, *max, pattern.as_ref())?,
+        Shape::Text { min, max, pattern } => text(value, *min, *max, pattern.as_ref(), field.secret)?,
+        Shape::Moment => moment(value)?,
         Shape::Uuid => uuid(value)?,
         Shape::Bool => boolean(value)?,
         Shape::Int { min, max } => integer(value, *min, *max)?,
@@ -160,8 +161,10 @@ fn key(to: &ReferenceTo, value: &Value) -> Result<Value, Refusal> {
     }
 }
 
-fn text(value: &Value, min: u64, max: Option<u64>, pattern: Option<&regex::Regex>) -> Result<Value, Refusal> {
+fn text(value: &Value, min: u64, max: Option<u64>, pattern: Option<&Pattern>, is_secret: bool) -> Result<Value, Refusal> {
     let text = match value {
+        // A space at the end of a password belongs to it.
+        Value::String(text) if is_secret => text.clone(),
         Value::String(text) => text.trim().to_owned(),
         Value::Number(number) => number.to_string(),
         _ => return Err(("Not a valid string.".into(), "invalid")),
@@ -179,8 +182,8 @@ fn text(value: &Value, min: u64, max: Option<u64>, pattern: Option<&regex::Regex
     if let Some(max) = max.filter(|max| length > *max) {
         return Err((format!("Ensure this field has no more than {max} characters."), "max_length"));
     }
-    if pattern.is_some_and(|p| !p.is_match(&text)) {
-        return Err(("Enter a valid value.".into(), "invalid"));
+    if let Some(pattern) = pattern.filter(|p| length > 0 && !p.regex.is_match(&text)) {
+        return Err((pattern.message.into(), "invalid"));
     }
     Ok(Value::String(text))
 }
@@ -190,6 +193,14 @@ fn uuid(value: &Value) -> Result<Value, Refusal> {
     parsed
         .map(|uuid| Value::from(uuid.to_string()))
         .ok_or_else(|| (format!("“{}” is not a valid UUID.", plain(value)), "invalid"))
+}
+
+fn moment(value: &Value) -> Result<Value, Refusal> {
+    const WRONG: &str =
+        "Datetime has wrong format. Use one of these formats instead: YYYY-MM-DDThh:mm[:ss[.uuuuuu]][+HH:MM|-HH:MM|Z].";
+    let text = value.as_str().map(str::trim).unwrap_or_default();
+    let parsed = crate::clock::parse_moment(text).ok_or((WRONG.to_owned(), "invalid"))?;
+    Ok(Value::from(parsed.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true)))
 }
 
 fn boolean(value: &Value) -> Result<Value, Refusal> {

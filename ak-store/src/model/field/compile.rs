@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::super::pk::Space;
-use super::{Field, OnDelete, Reference, ReferenceTo, Shape};
+use super::{Field, OnDelete, Pattern, Reference, ReferenceTo, Shape};
 
 /// The fields of a document. Whatever cannot be understood is an error, above all a reference that would be lost.
 pub(in crate::model) fn compile(schema: &Value) -> Result<Vec<Field>, String> {
@@ -111,9 +111,10 @@ fn shape(name: &str, map: &Map<String, Value>, kind: Option<&str>) -> Result<Sha
     let length = |key: &str| map.get(key).and_then(Value::as_u64);
     Ok(match kind {
         Some("string") if map.get("format").and_then(Value::as_str) == Some("uuid") => Shape::Uuid,
+        Some("string") if map.get("format").and_then(Value::as_str) == Some("date-time") => Shape::Moment,
         Some("string") => {
-            let pattern = map.get("pattern").and_then(Value::as_str).map(regex::Regex::new).transpose();
-            let pattern = pattern.map_err(|e| format!("{name}: {e}"))?;
+            let word = |key: &str| map.get(key).and_then(Value::as_str);
+            let pattern = Pattern::of(word("pattern"), word("format")).map_err(|e| format!("{name}: {e}"))?;
             Shape::Text { min: length("minLength").unwrap_or(0), max: length("maxLength"), pattern }
         }
         Some("boolean") => Shape::Bool,

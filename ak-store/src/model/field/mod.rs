@@ -50,8 +50,10 @@ pub enum Shape {
         /// Characters at the most.
         max: Option<u64>,
         /// What it must match.
-        pattern: Option<regex::Regex>,
+        pattern: Option<Pattern>,
     },
+    /// A moment: a date and a time of day (RFC 3339).
+    Moment,
     /// A UUID.
     Uuid,
     /// True or false.
@@ -75,6 +77,33 @@ pub enum Shape {
     Map,
     /// Anything at all.
     Any,
+}
+
+/// What a text must match.
+#[derive(Debug, Clone)]
+pub struct Pattern {
+    /// The expression.
+    pub regex: regex::Regex,
+    /// What is said of a text that does not match.
+    pub message: &'static str,
+}
+
+impl Pattern {
+    /// An e-mail address, as far as one can tell without writing to it.
+    const EMAIL: &'static str = r"^[^@\s]{1,64}@[^@\s.]+(\.[^@\s.]+)*$";
+
+    /// The expression of a field, or the one that belongs to its format. Common ones have words of their own.
+    fn of(pattern: Option<&str>, format: Option<&str>) -> Result<Option<Self>, regex::Error> {
+        let (expression, message) = match (pattern, format) {
+            (Some(slug @ "^[-a-zA-Z0-9_]+$"), _) => {
+                (slug, "Enter a valid “slug” consisting of letters, numbers, underscores or hyphens.")
+            }
+            (Some(other), _) => (other, "Enter a valid value."),
+            (None, Some("email")) => (Self::EMAIL, "Enter a valid email address."),
+            (None, _) => return Ok(None),
+        };
+        Ok(Some(Self { regex: regex::Regex::new(expression)?, message }))
+    }
 }
 
 /// What a field refers to.

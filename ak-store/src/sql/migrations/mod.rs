@@ -11,8 +11,10 @@ pub(super) struct Migration {
 }
 
 /// Every step, the first one first.
-pub(super) const MIGRATIONS: &[Migration] =
-    &[Migration { version: 1, name: "initial", statements: include_str!("0001_initial.sql") }];
+pub(super) const MIGRATIONS: &[Migration] = &[
+    Migration { version: 1, name: "initial", statements: include_str!("0001_initial.sql") },
+    Migration { version: 2, name: "people", statements: include_str!("0002_people.sql") },
+];
 
 /// Where the steps taken are noted.
 pub(super) const NOTES: &str = "CREATE TABLE IF NOT EXISTS schema_version (\
