@@ -8,11 +8,13 @@
 //! 1. A kind (see `ak_store::model`) that implements [`Policy`] and plays the role `dyn Policy`.
 //! 2. One line `.with::<MyPolicy>()` in [`kinds`], or in your own program's registry.
 
+mod application;
 mod binding;
 mod context;
 mod decision;
 mod engine;
 
+pub use application::{Application, LaunchUrl};
 pub use binding::{EngineMode, Policy, PolicyBinding, PolicyError, PolicyTarget, Request, Verdict, partial_group, partial_user};
 pub use context::Context;
 pub use decision::{Decision, Outcome, Subject, Trace};
@@ -23,5 +25,5 @@ use ak_store::model::Registry;
 /// Registers the kinds of this room.
 #[must_use]
 pub fn kinds(registry: Registry) -> Registry {
-    registry.with::<PolicyBinding>()
+    registry.with::<PolicyBinding>().with::<Application>()
 }

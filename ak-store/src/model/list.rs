@@ -83,6 +83,17 @@ pub struct Found {
 impl Snapshot {
     /// The page of the objects of `kinds` that `query` asks for. All kinds are searched and sorted by the fields of the first.
     pub fn list(&self, kinds: &[&KindInfo], query: &ListQuery) -> Result<Found, BadQuery> {
+        self.list_where(kinds, query, |_| true)
+    }
+
+    /// The same of those objects only that `keep` lets through; the others are not counted either. `keep` is asked in the order
+    /// of the list, and only about what the query asks for.
+    pub fn list_where(
+        &self,
+        kinds: &[&KindInfo],
+        query: &ListQuery,
+        mut keep: impl FnMut(&Object) -> bool,
+    ) -> Result<Found, BadQuery> {
         let Some(first) = kinds.first() else { return Ok(Found { objects: Vec::new(), count: 0 }) };
         let conditions = kinds.iter().map(|info| self.conditions(info, query)).collect::<Result<Vec<_>, _>>()?;
         let words: Vec<String> = query.search.split_whitespace().map(str::to_lowercase).collect();
@@ -98,13 +109,14 @@ impl Snapshot {
             for pk in self.keys(info.index) {
                 let Some(object) = self.object(pk) else { continue };
                 let document = object.body().map(|b| b.document()).unwrap_or_default();
-                let keep = conditions.iter().all(|c| c.holds(self, pk, &document));
-                if keep && found(info, &document, &words) {
+                let asked = conditions.iter().all(|c| c.holds(self, pk, &document));
+                if asked && found(info, &document, &words) {
                     rows.push((sort_keys(&order, pk, &document), object.clone()));
                 }
             }
         }
         rows.sort_by(|(a, x), (b, y)| compare(a, b, &order).then_with(|| x.pk.cmp(&y.pk)));
+        rows.retain(|(_, object)| keep(object));
         let count = rows.len() as u64;
         let start = (query.page - 1).saturating_mul(query.page_size);
         if query.page > 1 && start >= count {

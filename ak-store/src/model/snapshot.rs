@@ -321,6 +321,8 @@ pub struct People {
     pub groups: BTreeMap<Uuid, Group>,
     /// The id of the installation, from which [`user_uid`] is made.
     pub install_id: String,
+    /// Who looks: some answers are made for her (the address of an application that holds her name).
+    pub viewer: Option<User>,
 }
 
 /// The identifier of an account in protocols: the SHA-256 of `<pk>-<installation id>`, in hexadecimal digits.
