@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ak_store::model::{Address, BadQuery, Change, Key, KindInfo, ListQuery, Object, OnDelete, Pk, Shape};
+use ak_store::model::{Address, BadQuery, Change, Key, KindInfo, ListQuery, Object, People, Pk};
 use axum::Json;
 use axum::body::to_bytes;
 use axum::extract::{Request, State};
@@ -22,9 +22,11 @@ use crate::extract::Segment;
 pub(crate) async fn serve(
     State(app): State<App>,
     caller: Result<Caller, ApiError>,
-    Segment(path): Segment,
+    path: Option<Segment>,
     request: Request,
 ) -> Result<Response, ApiError> {
+    // A route that names its collection has no parameter.
+    let path = path.map_or_else(|| request.uri().path().trim_start_matches('/').to_owned(), |Segment(path)| path);
     if matches!(*request.method(), Method::GET | Method::HEAD) && !path.ends_with('/') {
         return Ok(slash(request.uri()));
     }
@@ -42,18 +44,21 @@ pub(crate) async fn serve(
     let query = query.unwrap_or_default();
     let method = if method == Method::HEAD { Method::GET } else { method };
     match (&method, route.key.as_deref(), route.action.as_deref(), &route.set) {
-        (&Method::GET, None, None, _) => list(&app, &route, &query).await,
+        (&Method::GET, None, None, _) => {
+            let query = read_query(&query)?;
+            list(&app, &caller, &route, &query, |_| true).await
+        }
         (&Method::POST, None, None, Set::Kind(kind)) => {
             let pk = put(&app, &caller, kind, None, &input(&headers, &body)?, Change::Create).await?;
-            Ok((StatusCode::CREATED, Json(one(&app, pk).await?)).into_response())
+            Ok((StatusCode::CREATED, Json(one(&app, &caller, pk).await?)).into_response())
         }
         (&Method::GET, Some("types"), None, Set::Family(..)) => Ok(Json(types(&route)).into_response()),
-        (&Method::GET, Some(_), None, _) => Ok(Json(shown(&app, &route).await?).into_response()),
+        (&Method::GET, Some(_), None, _) => Ok(Json(shown(&app, &caller, &route).await?).into_response()),
         (&Method::PUT | &Method::PATCH, Some(_), None, Set::Kind(kind)) => {
             let change = if method == Method::PUT { Change::Replace } else { Change::Patch };
             let pk = found(&app, &route)?;
             let pk = put(&app, &caller, kind, Some(pk), &input(&headers, &body)?, change).await?;
-            Ok(Json(one(&app, pk).await?).into_response())
+            Ok(Json(one(&app, &caller, pk).await?).into_response())
         }
         (&Method::DELETE, Some(_), None, _) => {
             let pk = found(&app, &route)?;
@@ -84,33 +89,56 @@ fn found(app: &App, route: &Route<'_>) -> Result<Pk, ApiError> {
 }
 
 /// One object, whole.
-async fn one(app: &App, pk: Pk) -> Result<Value, ApiError> {
+pub(super) async fn one(app: &App, caller: &Caller, pk: Pk) -> Result<Value, ApiError> {
     let snapshot = app.store().snapshot();
     let object = snapshot.object(pk).cloned().ok_or(ApiError::NotFound("Not found.".into()))?;
-    let people = app.store().people([&object]).await?;
+    let people = people(app, caller, [&object]).await?;
     Ok(Value::Object(snapshot.render(&object, &people)))
 }
 
+/// The records that objects refer to, and who looks at them.
+async fn people<'a>(
+    app: &App,
+    caller: &Caller,
+    objects: impl IntoIterator<Item = &'a Arc<Object>>,
+) -> Result<People, ApiError> {
+    Ok(People { viewer: Some(caller.person.user.clone()), ..app.store().people(objects).await? })
+}
+
 /// One object as its collection shows it: in a family, with the fields that all share.
-async fn shown(app: &App, route: &Route<'_>) -> Result<Value, ApiError> {
-    let mut value = one(app, found(app, route)?).await?;
+async fn shown(app: &App, caller: &Caller, route: &Route<'_>) -> Result<Value, ApiError> {
+    let mut value = one(app, caller, found(app, route)?).await?;
     if let (Set::Family(family, _), Value::Object(map)) = (&route.set, &mut value) {
         map.retain(|name, _| family.fields.contains(&name.as_str()));
     }
     Ok(value)
 }
 
-async fn list(app: &App, route: &Route<'_>, query: &str) -> Result<Response, ApiError> {
+/// Reads the parameters of a list's URL.
+pub(super) fn read_query(query: &str) -> Result<ListQuery, ApiError> {
     let pairs: Vec<(String, String)> =
         serde_urlencoded::from_str(query).map_err(|_| ApiError::Parse("the query cannot be read".into()))?;
-    let bad = |bad: BadQuery| match bad {
+    ListQuery::parse(pairs).map_err(bad_query)
+}
+
+fn bad_query(bad: BadQuery) -> ApiError {
+    match bad {
         BadQuery::Page => ApiError::NotFound("Invalid page.".into()),
         BadQuery::Filter(errors) => ApiError::Invalid(errors),
-    };
-    let query = ListQuery::parse(pairs).map_err(bad)?;
+    }
+}
+
+/// A page of a collection, of those objects only that `keep` lets through.
+pub(super) async fn list(
+    app: &App,
+    caller: &Caller,
+    route: &Route<'_>,
+    query: &ListQuery,
+    keep: impl FnMut(&Object) -> bool,
+) -> Result<Response, ApiError> {
     let snapshot = app.store().snapshot();
-    let found = snapshot.list(&route.kinds(), &query).map_err(bad)?;
-    let people = app.store().people(&found.objects).await?;
+    let found = snapshot.list_where(&route.kinds(), query, keep).map_err(bad_query)?;
+    let people = people(app, caller, &found.objects).await?;
     let render = |object: &Arc<Object>| {
         let mut map = snapshot.render(object, &people);
         if let Set::Family(family, _) = &route.set {
@@ -119,7 +147,7 @@ async fn list(app: &App, route: &Route<'_>, query: &str) -> Result<Response, Api
         Value::Object(map)
     };
     let results: Vec<Value> = found.objects.iter().map(render).collect();
-    let body = json!({ "pagination": pagination(&query, found.count), "results": results, "autocomplete": {} });
+    let body = json!({ "pagination": pagination(query, found.count), "results": results, "autocomplete": {} });
     Ok(Json(body).into_response())
 }
 
@@ -156,24 +184,22 @@ fn used_by(app: &App, pk: Pk) -> Value {
     let target = Key::Object(pk);
     let rows = snapshot.referrers(target).filter_map(|object| {
         let info = snapshot.kind_of(object)?;
-        let edge = object.edges.iter().find(|e| e.to == target)?;
-        let action = on_delete(info, &edge.field);
         Some(json!({
             "app": info.meta.app(), "model_name": info.meta.model_name(), "pk": address(object, info),
-            "name": name(object, info), "action": action.as_str(),
+            "name": name(object, info), "action": on_delete(object, info, target),
         }))
     });
     rows.collect()
 }
 
-fn on_delete(info: &KindInfo, path: &str) -> OnDelete {
-    let first = path.split('.').next().unwrap_or(path);
-    let Some(field) = info.field(first) else { return OnDelete::Cascade };
-    let entry = match &field.shape {
-        Shape::List(entry) => entry.reference.as_ref(),
-        _ => None,
-    };
-    field.reference.as_ref().or(entry).map_or(OnDelete::Cascade, |reference| reference.on_delete)
+/// The name of what happens to `object` when `target` is deleted (`UsedByActionEnum`). Of several references the strongest counts;
+/// an object that cannot be read keeps what it has.
+fn on_delete(object: &Object, info: &KindInfo, target: Key) -> &'static str {
+    if object.body().is_none() {
+        return "left_dangling";
+    }
+    let edges = object.edges.iter().filter(|edge| edge.to == target);
+    edges.filter_map(|edge| info.on_delete(&edge.field)).min().map_or("left_dangling", |action| action.as_str())
 }
 
 /// The key by which clients address an object.

@@ -4,6 +4,7 @@
 //! A kind's collection comes with its registration. Anything else is a handler in a file here, named after what it does, and a
 //! line in [`router`]. Who may call it is decided in its first line: [`crate::auth::Caller`], or a comment on why anybody may.
 
+mod applications;
 mod brand;
 mod certificates;
 mod change;
@@ -26,6 +27,8 @@ pub(crate) fn router() -> Router<App> {
         .route("/core/users/me/", get(users_me::get))
         .route("/core/brands/current/", get(brand::current))
         .route("/root/config/", get(config::get))
+        .route("/core/applications/", get(applications::list).fallback(collection::serve))
+        .route("/core/applications/{slug}/check_access/", get(applications::check_access))
         .route("/crypto/certificatekeypairs/{pk}/view_certificate/", get(certificates::view_certificate))
         .route("/crypto/certificatekeypairs/{pk}/view_private_key/", get(certificates::view_private_key))
         .route("/flows/executor/{slug}/", get(executor::show).post(executor::answer))

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
 use super::errors::Errors;
-use super::field::{Demand, Field, ReferenceTo, Shape, detach, normalise};
+use super::field::{Demand, ReferenceTo, detach, normalise, reference_at};
 use super::kind::{Fill, Kind, KindInfo};
 use super::object::{Object, State, tombstone};
 use super::pk::{Key, Pk, Ref, Space};
@@ -270,7 +270,10 @@ impl Draft {
 
     fn check_edge(&self, path: &str, to: Pk, info: &KindInfo, errors: &mut Errors) {
         let names: Vec<&str> = path.split('.').collect();
-        let wanted = wanted(&info.fields, &names).unwrap_or_default();
+        let wanted = match reference_at(&info.fields, path).map(|reference| &reference.to) {
+            Some(ReferenceTo::Object(name, _)) => &**name,
+            Some(ReferenceTo::User | ReferenceTo::Group) | None => "",
+        };
         let fits = self.snapshot.object(to).is_some_and(|target| match self.snapshot.kind_of(target) {
             Some(info) => info.is_a(wanted),
             None => &*target.model == wanted,
@@ -301,23 +304,6 @@ impl Draft {
 
     pub(super) fn finish(self) -> Snapshot {
         self.snapshot
-    }
-}
-
-/// What the field at this path must refer to.
-fn wanted<'a>(fields: &'a [Field], path: &[&str]) -> Option<&'a str> {
-    let (first, rest) = path.split_first()?;
-    let mut field = fields.iter().find(|f| *f.name == **first)?;
-    loop {
-        match (&field.reference, &field.shape) {
-            (Some(reference), _) => match &reference.to {
-                ReferenceTo::Object(name, _) => return Some(name),
-                ReferenceTo::User | ReferenceTo::Group => return None,
-            },
-            (None, Shape::List(entry)) => field = entry,
-            (None, Shape::Nested(fields)) => return wanted(fields, rest),
-            _ => return None,
-        }
     }
 }
 

@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::errors::Errors;
-use super::field::{Field, compile};
+use super::field::{Field, OnDelete, compile, reference_at};
 use super::pk::{Space, Target};
 use super::snapshot::Row;
 use crate::clock::Rng;
@@ -302,6 +302,11 @@ impl KindInfo {
     /// Whether objects of this kind can stand where `name` (a model or a role) is asked for.
     pub fn is_a(&self, name: &str) -> bool {
         self.meta.model == name || self.roles.contains(&name)
+    }
+
+    /// What happens to an object of this kind when the target of the reference at an edge's path is deleted.
+    pub fn on_delete(&self, path: &str) -> Option<OnDelete> {
+        reference_at(&self.fields, path).map(|reference| reference.on_delete)
     }
 
     /// The field of that name.

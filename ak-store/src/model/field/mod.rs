@@ -126,8 +126,8 @@ pub enum ReferenceTo {
     Group,
 }
 
-/// What happens to the one that refers when the target is deleted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What happens to the one that refers when the target is deleted, the strongest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum OnDelete {
     /// It is deleted too.
     Cascade,
@@ -135,6 +135,20 @@ pub enum OnDelete {
     SetNull,
     /// The list loses the entry.
     Remove,
+}
+
+/// The reference at an edge's path: names joined by dots, entries of lists under the list's own path.
+pub(super) fn reference_at<'a>(fields: &'a [Field], path: &str) -> Option<&'a Reference> {
+    let (first, rest) = path.split_once('.').map_or((path, None), |(first, rest)| (first, Some(rest)));
+    let mut field = fields.iter().find(|f| *f.name == *first)?;
+    while let Shape::List(entry) = &field.shape {
+        field = entry;
+    }
+    match (rest, &field.shape) {
+        (None, _) => field.reference.as_ref(),
+        (Some(rest), Shape::Nested(fields)) => reference_at(fields, rest),
+        (Some(_), _) => None,
+    }
 }
 
 impl OnDelete {

@@ -1,0 +1,110 @@
+//! Which applications a person may open, and why.
+
+use ak_policy::{Application, Context, Decision, Outcome, Request, Trace, decide};
+use ak_store::directory::Person;
+use ak_store::model::{Errors, Kind, ListQuery, Object, Snapshot};
+use axum::Json;
+use axum::extract::{RawQuery, State};
+use axum::response::{IntoResponse, Response};
+use chrono::{DateTime, Utc};
+use serde_json::{Value, json};
+
+use super::collection::{list as page, read_query};
+use super::route::Route;
+use crate::app::App;
+use crate::auth::Caller;
+use crate::error::ApiError;
+use crate::extract::Segment;
+
+/// `GET /api/v3/core/applications/`: the applications that the caller may open, by their bindings.
+///
+/// Besides filters there are `superuser_full_list` (all of them, for superusers), `for_user` (what that account may open, for
+/// superusers) and `only_with_launch_url`.
+pub(super) async fn list(State(app): State<App>, caller: Caller, RawQuery(query): RawQuery) -> Result<Response, ApiError> {
+    let mut query = read_query(&query.unwrap_or_default())?;
+    let everything = flag(&mut query, "superuser_full_list")? && caller.person.is_superuser();
+    let openable = flag(&mut query, "only_with_launch_url")?;
+    let for_user = take(&mut query, "for_user");
+    let person = person(&app, &caller, for_user.as_deref()).await?;
+    let snapshot = app.store().snapshot();
+    let route = Route::of(snapshot.registry(), Application::META.path).ok_or(ApiError::Internal)?;
+    let context = Context::default();
+    let request = request(&app, &caller, &snapshot, &person, &context);
+    let keep = |object: &Object| {
+        let launches = || snapshot.view::<Application>(object).is_some_and(|a| a.meta_launch_url.leads_somewhere());
+        (!openable || launches()) && (everything || decide(object.pk, &request).passing)
+    };
+    page(&app, &caller, &route, &query, keep).await
+}
+
+/// `GET /api/v3/core/applications/{slug}/check_access/`: whether the caller (or, for superusers, the account `for_user`) may open
+/// an application. Superusers see why.
+pub(super) async fn check_access(
+    State(app): State<App>,
+    caller: Caller,
+    Segment(slug): Segment,
+    RawQuery(query): RawQuery,
+) -> Result<Response, ApiError> {
+    let mut query = read_query(&query.unwrap_or_default())?;
+    let for_user = take(&mut query, "for_user");
+    let person = person(&app, &caller, for_user.as_deref()).await?;
+    let snapshot = app.store().snapshot();
+    let (at, _) = snapshot
+        .by::<Application>("slug", &slug)
+        .ok_or_else(|| ApiError::NotFound("No Application matches the given query.".into()))?;
+    let context = Context::default();
+    let request = request(&app, &caller, &snapshot, &person, &context);
+    let decision = decide(at.pk(), &request);
+    Ok(Json(test_result(&decision, request.now, caller.person.is_superuser())).into_response())
+}
+
+/// A decision as the contract shows one (`PolicyTestResult`). What every binding said is for superusers.
+fn test_result(decision: &Decision, now: DateTime<Utc>, whole: bool) -> Value {
+    let log = |trace: &Trace| {
+        let (level, event) = match &trace.outcome {
+            Outcome::Answered if trace.passing => ("info", "The binding lets through.".to_owned()),
+            Outcome::Answered => ("info", "The binding refuses.".to_owned()),
+            Outcome::Failed(why) => ("warning", format!("The binding could not decide: {why}")),
+        };
+        json!({ "timestamp": now, "log_level": level, "logger": "ak.policy", "event": event, "attributes": trace })
+    };
+    let logs: Vec<Value> = if whole { decision.trace.iter().map(log).collect() } else { Vec::new() };
+    json!({ "passing": decision.passing, "messages": decision.messages, "log_messages": logs })
+}
+
+fn request<'a>(
+    app: &App,
+    caller: &Caller,
+    snapshot: &'a Snapshot,
+    person: &'a Person,
+    context: &'a Context,
+) -> Request<'a> {
+    Request { snapshot, person: Some(person), context, client_ip: caller.ip, now: app.store().clock().now() }
+}
+
+/// About whom it is asked: the caller, or for superusers the account with the key `for_user`.
+async fn person(app: &App, caller: &Caller, for_user: Option<&str>) -> Result<Person, ApiError> {
+    let Some(for_user) = for_user.filter(|text| !text.is_empty()) else { return Ok(caller.person.clone()) };
+    let wrong = |message: &str| ApiError::Invalid(Errors::field("for_user", message, "invalid"));
+    let pk: i64 = for_user.parse().map_err(|_| wrong("for_user must be numerical"))?;
+    if pk != caller.person.user.pk && !caller.person.is_superuser() {
+        return Err(ApiError::Forbidden);
+    }
+    app.runner.directory().person(pk).await?.ok_or_else(|| wrong("User not found"))
+}
+
+/// The last value of a parameter, which is no filter any more.
+fn take(query: &mut ListQuery, name: &str) -> Option<String> {
+    let (taken, rest) = std::mem::take(&mut query.filters).into_iter().partition::<Vec<_>, _>(|(n, _)| n == name);
+    query.filters = rest;
+    taken.into_iter().next_back().map(|(_, value)| value)
+}
+
+/// The value of a yes-or-no parameter; left out, it is a no.
+fn flag(query: &mut ListQuery, name: &str) -> Result<bool, ApiError> {
+    match take(query, name).as_deref().map(str::to_ascii_lowercase).as_deref() {
+        None | Some("" | "false" | "0") => Ok(false),
+        Some("true" | "1") => Ok(true),
+        Some(_) => Err(ApiError::Invalid(Errors::field(name, "Must be a valid boolean.", "invalid"))),
+    }
+}
