@@ -1,7 +1,7 @@
 //! The ways in and out: `/`, `/if/user/`, and the short ways to flows.
 
 use ak_flows::{Brand, Designation, Flow, Input, Visit};
-use ak_policy::{Context, Request, decide};
+use ak_policy::{Application, Context, Request, decide};
 use ak_store::directory::Person;
 use ak_store::model::{Pk, Ref};
 use ak_store::records::{Page, SessionFilter, UserFilter};
@@ -15,7 +15,7 @@ use crate::client::Origin;
 use crate::error::ApiError;
 use crate::extract::{Segment, is_navigation, visitor};
 use crate::flow_pages::{parameter, see_other};
-use crate::pages::{SessionView, UserView, headers};
+use crate::pages::{ApplicationView, SectionView, SessionView, UserView, headers};
 use crate::view::{Look, html};
 
 /// Why a page cannot be shown; becomes a page.
@@ -89,6 +89,7 @@ pub(crate) async fn user(
 ) -> Result<Response, PageError> {
     let visit = app.visit(&headers, &origin).await.map_err(page_error(&app, &origin))?;
     let Some(person) = &visit.person else { return Ok(see_other(&sign_in_for(&uri))) };
+    let applications = applications(&app, &origin, person);
     let sessions = sessions(&app, &visit, person.user.pk).await.map_err(page_error(&app, &origin))?;
     let user = UserView {
         name: person.user.name.clone(),
@@ -97,11 +98,36 @@ pub(crate) async fn user(
         initials: ak_flows::avatar::letters(if person.user.name.is_empty() { &person.user.username } else { &person.user.name }),
         avatar_url: ak_flows::avatar::own(&person.user).map(str::to_owned),
         groups: person.groups.iter().map(|g| g.name.clone()).collect(),
+        applications,
         sessions,
     };
     let look = Look::of(&app, &origin);
     let page = app.renderer.user_page(&look.page(), &user, "/flows/-/default/invalidation/");
     Ok(html(StatusCode::OK, headers::PAGE_CSP, page))
+}
+
+/// What a person may open, under its headings; what has none comes first.
+fn applications(app: &App, origin: &Origin, person: &Person) -> Vec<SectionView> {
+    let (snapshot, context) = (app.store().snapshot(), Context::default());
+    let now = app.store().clock().now();
+    let request = Request { snapshot: &snapshot, person: Some(person), context: &context, client_ip: origin.ip, now };
+    let mut sections: Vec<SectionView> = Vec::new();
+    for (_, application) in Application::of_person(&request) {
+        let view = ApplicationView {
+            name: application.name.clone(),
+            initial: application.name.chars().next().map(|c| c.to_uppercase().collect()).unwrap_or_default(),
+            icon_url: application.icon_url().map(str::to_owned),
+            url: application.launch_url(Some(&person.user), app.store().install_id()).unwrap_or_default(),
+            new_tab: application.open_in_new_tab,
+            description: application.meta_description.clone(),
+            publisher: application.meta_publisher.clone(),
+        };
+        match sections.last_mut().filter(|section| section.name.to_lowercase() == application.group.to_lowercase()) {
+            Some(section) => section.applications.push(view),
+            None => sections.push(SectionView { name: application.group.clone(), applications: vec![view] }),
+        }
+    }
+    sections
 }
 
 /// Where the account is signed in: this session first, then the one that was used last. Twenty are enough to look at.

@@ -49,4 +49,6 @@ mod view;
 pub use assets::{Asset, Assets};
 pub use color::brand_css;
 pub use render::{RenderError, Renderer};
-pub use view::{BrandView, ErrorView, FlowForm, FooterLink, Page, RecoveryView, SessionView, Theme, UserView};
+pub use view::{
+    ApplicationView, BrandView, ErrorView, FlowForm, FooterLink, Page, RecoveryView, SectionView, SessionView, Theme, UserView,
+};

@@ -118,8 +118,38 @@ pub struct UserView {
     pub avatar_url: Option<String>,
     /// The names of the groups.
     pub groups: Vec<String>,
+    /// What she may open; empty: the page does not speak of it.
+    pub applications: Vec<SectionView>,
     /// Where the person is signed in; empty: the page does not speak of it.
     pub sessions: Vec<SessionView>,
+}
+
+/// Applications under one heading.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct SectionView {
+    /// The heading. Empty: they have none of their own.
+    pub name: String,
+    /// The applications.
+    pub applications: Vec<ApplicationView>,
+}
+
+/// An application that a person may open.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct ApplicationView {
+    /// Its name.
+    pub name: String,
+    /// Its first letter, for want of a picture.
+    pub initial: String,
+    /// The picture.
+    pub icon_url: Option<String>,
+    /// Where it is.
+    pub url: String,
+    /// Whether it is opened in a new tab.
+    pub new_tab: bool,
+    /// What it is.
+    pub description: String,
+    /// Who provides it.
+    pub publisher: String,
 }
 
 /// One place where a person is signed in.

@@ -1,6 +1,9 @@
 //! One or more samples of every page.
 
-use ak_http::pages::{BrandView, ErrorView, FlowForm, FooterLink, Page, RecoveryView, Renderer, SessionView, Theme, UserView};
+use ak_http::pages::{
+    ApplicationView, BrandView, ErrorView, FlowForm, FooterLink, Page, RecoveryView, Renderer, SectionView, SessionView, Theme,
+    UserView,
+};
 use serde_json::{Value, json};
 
 /// Text that would run, close an attribute or close a tag if it were not escaped.
@@ -124,7 +127,20 @@ fn others(brand: &BrandView, suffix: &str) -> Vec<Sample> {
         last_used: "2 days ago".into(),
         current,
     };
+    let application = |name: &str, description: &str, new_tab: bool| ApplicationView {
+        name: text(name),
+        initial: text(name).chars().take(1).collect(),
+        icon_url: new_tab.then(|| if suffix.is_empty() { ICON.to_owned() } else { HOSTILE_URL.to_owned() }),
+        url: "https://app.example.com/".into(),
+        new_tab,
+        description: text(description),
+        publisher: text("Grafana Labs"),
+    };
+    let hidden = ApplicationView { url: HOSTILE_URL.into(), ..application("Nowhere", "", false) };
+    let first = vec![application("Grafana", "Dashboards for everything that runs and some of what does not", true), hidden];
+    let section = |name: &str, applications| SectionView { name: text(name), applications };
     let user = UserView {
+        applications: vec![section("", first), section("Media", vec![application("Jellyfin", "", false)])],
         name: name.clone(),
         username: text("jane"),
         email: text("jane@example.com"),
