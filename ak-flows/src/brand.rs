@@ -1,5 +1,6 @@
 //! Brands: what a host name looks like, and which flows it uses.
 
+use ak_policy::Application;
 use ak_store::certificate::CertificateKeyPair;
 use ak_store::model::{Errors, Kind, Meta, Ref, Row, Snapshot};
 use schemars::JsonSchema;
@@ -73,8 +74,7 @@ pub struct Brand {
     pub flow_request: Option<Uuid>,
     /// Application that external people are led to.
     #[serde(default)]
-    #[schemars(extend("x-later" = true))]
-    pub default_application: Option<Uuid>,
+    pub default_application: Option<Ref<Application>>,
     /// Certificate that the web server shows for the domain.
     #[serde(default)]
     pub web_certificate: Option<Ref<CertificateKeyPair>>,

@@ -4,7 +4,7 @@ use ak_flows::{Brand, Designation, Flow, Input, Visit};
 use ak_policy::{Application, Context, Request, decide};
 use ak_store::directory::Person;
 use ak_store::model::{Pk, Ref};
-use ak_store::records::{Page, SessionFilter, UserFilter};
+use ak_store::records::{Page, SessionFilter, UserFilter, UserType};
 use axum::extract::{Extension, OriginalUri, RawQuery, State};
 use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
@@ -89,6 +89,9 @@ pub(crate) async fn user(
 ) -> Result<Response, PageError> {
     let visit = app.visit(&headers, &origin).await.map_err(page_error(&app, &origin))?;
     let Some(person) = &visit.person else { return Ok(see_other(&sign_in_for(&uri))) };
+    if let Some(elsewhere) = only_application(&app, &origin, person) {
+        return Ok(elsewhere);
+    }
     let applications = applications(&app, &origin, person);
     let sessions = sessions(&app, &visit, person.user.pk).await.map_err(page_error(&app, &origin))?;
     let user = UserView {
@@ -104,6 +107,21 @@ pub(crate) async fn user(
     let look = Look::of(&app, &origin);
     let page = app.renderer.user_page(&look.page(), &user, "/flows/-/default/invalidation/");
     Ok(html(StatusCode::OK, headers::PAGE_CSP, page))
+}
+
+/// Where people from outside are led instead of a page of their own: to the brand's application, if there is one.
+fn only_application(app: &App, origin: &Origin, person: &Person) -> Option<Response> {
+    let snapshot = app.store().snapshot();
+    let (_, brand) = Brand::of_host(&snapshot, origin.host_name()).filter(|_| person.user.r#type == UserType::External)?;
+    let at = brand.default_application?;
+    let url = snapshot.get(at)?.launch_url(Some(&person.user), app.store().install_id())?;
+    let context = Context::default();
+    let now = app.store().clock().now();
+    let request = Request { snapshot: &snapshot, person: Some(person), context: &context, client_ip: origin.ip, now };
+    let may = decide(at.pk(), &request).passing;
+    // As it can stand in a header: names of hosts in ASCII.
+    let url = url::Url::parse(&url).ok()?;
+    Some(if may { see_other(url.as_str()) } else { app.denied_page(&Look::of(app, origin), origin) })
 }
 
 /// What a person may open, under its headings; what has none comes first.
