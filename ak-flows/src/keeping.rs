@@ -6,6 +6,7 @@ use chrono::Duration;
 use serde_json::{Map, Value, json};
 
 use crate::effect::{Effect, Login, Proof};
+use crate::history::Passed;
 use crate::runner::{CookieChange, Runner, Visit, session_id};
 
 /// Ends of sessions and new forms of passwords must survive a power cut; the rest may be lost in one.
@@ -48,13 +49,24 @@ pub(crate) struct Keeping<'a> {
     pub(crate) visit: &'a Visit,
     pub(crate) session: Option<Session>,
     pub(crate) cookie: CookieChange,
+    /// The stages that were passed.
+    pub(crate) passed: Vec<Passed>,
+    /// The flow has just begun.
+    pub(crate) fresh: bool,
 }
 
-impl Keeping<'_> {
+impl<'a> Keeping<'a> {
+    /// Nothing has been kept yet.
+    pub(crate) fn new(runner: &'a Runner, repo: &'a mut dyn Repository, visit: &'a Visit) -> Self {
+        let session = visit.session.clone();
+        Self { runner, repo, visit, session, cookie: CookieChange::Keep, passed: Vec::new(), fresh: false }
+    }
+
     /// Keeps the plan; false if the session was changed meanwhile. A session is begun only for a plan.
     pub(crate) async fn plan(&mut self, plan: Option<&Value>) -> StoreResult<bool> {
         match &mut self.session {
             Some(session) => {
+                Passed::note(&mut session.data, &self.passed, self.fresh);
                 let kept = self.repo.sessions().swap_plan(&session.id, session.turn, plan, &session.data).await?;
                 session.turn += 1;
                 session.plan = plan.cloned();
@@ -63,7 +75,9 @@ impl Keeping<'_> {
             None if plan.is_none() => Ok(true),
             None => {
                 let age = self.runner.options().anonymous_age;
-                self.open(None, plan, json!({}), age, None).await?;
+                let mut data = json!({});
+                Passed::note(&mut data, &self.passed, true);
+                self.open(None, plan, data, age, None).await?;
                 Ok(true)
             }
         }
@@ -124,15 +138,19 @@ impl Keeping<'_> {
         // The account may have been deactivated or deleted since the stage looked.
         let user =
             self.repo.users().lookup(login.user).await?.filter(|u| u.is_active).ok_or(StoreError::Missing("active account"))?;
-        if let Some(old) = self.session.take() {
-            self.repo.sessions().delete(&old.id).await?;
+        let mut data = json!({ "auth_method": login.method, "login_at": now });
+        match self.session.take() {
+            Some(old) => {
+                self.repo.sessions().delete(&old.id).await?;
+                Passed::carry(&old.data, &mut data);
+            }
+            None => Passed::note(&mut data, &self.passed, true),
         }
         if login.terminate_others {
             self.repo.sessions().delete_of_user(user.pk, None).await?;
         }
         self.repo.users().touch_login(user.pk, now).await?;
         let age = login.duration.unwrap_or(self.runner.options().browser_age);
-        let data = json!({ "auth_method": login.method, "login_at": now });
         self.open(Some(user.pk), plan, data, age, login.duration).await
     }
 

@@ -9,6 +9,7 @@ use crate::binding::{FlowStageBinding, InvalidResponseAction};
 use crate::challenge::{Challenge, ResponseErrors};
 use crate::effect::Effect;
 use crate::flow::{DeniedAction, Designation, Flow};
+use crate::history::Passed;
 use crate::next;
 use crate::plan::Plan;
 use crate::planner::{self, Refusal, check_policies, check_still, request};
@@ -34,11 +35,13 @@ pub struct Turn {
     pub effects: Vec<Effect>,
     /// Why she was refused, if she was.
     pub refusal: Option<Refusal>,
+    /// The stages that are behind her since the last turn.
+    pub passed: Vec<Passed>,
 }
 
 impl Turn {
     fn end(reply: Reply, effects: Vec<Effect>) -> Self {
-        Self { plan: None, reply, effects, refusal: None }
+        Self { plan: None, reply, effects, refusal: None, passed: Vec::new() }
     }
 
     /// The end of a flow that was refused, as the flow says that refusals end. `next` is where the person wanted to go.
@@ -67,7 +70,13 @@ const ROOT: &str = "/";
 /// The flow's policies are asked again first. An answer to another challenge than the one shown changes nothing: the one shown
 /// is shown again.
 pub async fn advance(world: &World<'_>, flow: &Flow, plan: Plan, answer: Option<&Answer>) -> Result<Turn, StageError> {
-    let mut run = Run { world, flow, plan, effects: Vec::new(), restarted: false };
+    let mut run = Run { world, flow, plan, effects: Vec::new(), restarted: false, passed: Vec::new() };
+    let turn = go_on(&mut run, answer).await?;
+    Ok(Turn { passed: run.passed, ..turn })
+}
+
+async fn go_on(run: &mut Run<'_>, answer: Option<&Answer>) -> Result<Turn, StageError> {
+    let (world, flow) = (run.world, run.flow);
     let at = Ref::new(run.plan.flow_pk());
     let subject = run.subject().await?;
     let still = check_still(world, flow).and_then(|()| check_policies(world, at, subject.as_ref(), &run.plan.context));
@@ -122,6 +131,8 @@ struct Run<'a> {
     effects: Vec<Effect>,
     /// A flow whose first stage refuses at once must not begin again for ever.
     restarted: bool,
+    /// See [`Turn::passed`].
+    passed: Vec<Passed>,
 }
 
 /// The plan's memory of the component that was shown last.
@@ -214,6 +225,9 @@ impl<'a> Run<'a> {
             InvalidResponseAction::Restart => Some(false),
             InvalidResponseAction::RestartWithContext => Some(true),
         };
+        if matches!(step, Step::Pass | Step::Deny(_) | Step::Leave(_) | Step::Switch { .. }) {
+            self.passed.extend(Passed::of(&self.plan));
+        }
         match (step, restart) {
             (Step::Show(challenge), _) => Ok(Go::end(self.show(challenge))),
             (Step::Pass, _) => {
@@ -260,6 +274,7 @@ impl<'a> Run<'a> {
             reply: Reply::Challenge(challenge),
             effects: std::mem::take(&mut self.effects),
             refusal: None,
+            passed: Vec::new(),
         }
     }
 

@@ -16,6 +16,7 @@ use crate::challenge::Challenge;
 use crate::directory::Directory;
 use crate::effect::{Effect, Login};
 use crate::flow::Flow;
+use crate::history::Passed;
 use crate::keeping::{Keeping, durability, object, proof_holds};
 use crate::machine::{Reply, Turn, advance};
 use crate::next;
@@ -255,6 +256,38 @@ impl Runner {
         Ok(())
     }
 
+    fn world<'a>(&'a self, snapshot: &'a Snapshot, visit: &'a Visit) -> World<'a> {
+        World {
+            snapshot,
+            directory: &*self.directory,
+            now: self.store.clock().now(),
+            rng: &**self.store.rng(),
+            client: &visit.client,
+            person: visit.person.as_ref(),
+            request_id: &visit.request_id,
+        }
+    }
+
+    /// Puts a plan of the flow `slug` with this context into the session of a visit, without taking a step of it. Without a session
+    /// it only tells whether that could be done.
+    pub async fn seed(&self, visit: &Visit, slug: &str, context: Context) -> Result<Result<(), Refusal>, RunError> {
+        let snapshot = self.store.snapshot();
+        let (at, flow) = snapshot.by::<Flow>("slug", slug).ok_or(RunError::NoFlow)?;
+        let plan = match self.begin(&self.world(&snapshot, visit), at, flow, context, None).await? {
+            Ok(plan) => plan,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
+        let Some(session) = &visit.session else { return Ok(Ok(())) };
+        let mut data = session.data.clone();
+        Passed::note(&mut data, &[], true);
+        let mut repo = self.store.backend().begin(Durability::Relaxed).await?;
+        if !repo.sessions().swap_plan(&session.id, session.turn, Some(&plan.value()), &data).await? {
+            return Err(StageError::Busy("the session is in use elsewhere".into()).into());
+        }
+        repo.save().await?;
+        Ok(Ok(()))
+    }
+
     /// `None`: the session was changed meanwhile, and nothing was kept.
     async fn attempt(
         &self,
@@ -265,21 +298,14 @@ impl Runner {
         input: &Input,
         context: Context,
     ) -> Result<Option<Outcome>, RunError> {
-        let world = World {
-            snapshot,
-            directory: &*self.directory,
-            now: self.store.clock().now(),
-            rng: &**self.store.rng(),
-            client: &visit.client,
-            person: visit.person.as_ref(),
-            request_id: &visit.request_id,
-        };
+        let world = self.world(snapshot, visit);
         let session = visit.session.as_ref();
         let given = context != Context::default();
         let kept = session.and_then(|s| s.plan.as_ref()).and_then(Plan::read);
         let current = kept.as_ref().filter(|plan| plan.flow_pk() == at.pk() && !given).cloned();
         let stale = input.turn.is_some_and(|turn| turn != session.map_or(0, |s| s.turn));
         let answer = input.answer.as_ref().filter(|_| !stale);
+        let fresh = current.is_none();
         let plan = match current {
             Some(mut plan) => {
                 if let Some(next) = &input.next {
@@ -303,7 +329,7 @@ impl Runner {
         if session.is_none() && answer.is_none() && turn.effects.is_empty() && !given && !led_on {
             return Ok(Some(Outcome::shown(turn)));
         }
-        self.keep(visit, kept.as_ref(), turn, answer.is_some()).await
+        self.keep(visit, kept.as_ref(), turn, answer.is_some(), fresh).await
     }
 
     async fn begin(
@@ -323,8 +349,15 @@ impl Runner {
     }
 
     /// Keeps what a turn has changed: the plan if it still is the one that was read, and the effects with it. `None`: it is not.
-    async fn keep(&self, visit: &Visit, before: Option<&Plan>, turn: Turn, answered: bool) -> Result<Option<Outcome>, RunError> {
-        let Turn { mut plan, reply, mut effects, refusal } = turn;
+    async fn keep(
+        &self,
+        visit: &Visit,
+        before: Option<&Plan>,
+        turn: Turn,
+        answered: bool,
+        fresh: bool,
+    ) -> Result<Option<Outcome>, RunError> {
+        let Turn { mut plan, reply, mut effects, refusal, passed } = turn;
         let failed = effects.iter().any(|e| matches!(e, Effect::Event { action: "login_failed", .. }));
         let mut page = Page::of(reply, plan.is_none());
         if let Some(session) = visit.session.as_ref().filter(|_| effects.is_empty() && plan.as_ref() == before) {
@@ -340,8 +373,7 @@ impl Runner {
             let denied = Challenge::new("ak-stage-access-denied").about(None, None).with("error_message", message);
             page = Page::Challenge(denied, true);
         }
-        let mut keep =
-            Keeping { runner: self, repo: &mut *repo, visit, session: visit.session.clone(), cookie: CookieChange::Keep };
+        let mut keep = Keeping { passed, fresh, ..Keeping::new(self, &mut *repo, visit) };
         let value = plan.as_ref().map(Plan::value);
         if !keep.plan(value.as_ref()).await? {
             drop(repo);
@@ -364,7 +396,7 @@ impl Runner {
             return Ok(());
         }
         let mut repo = self.store.backend().begin(Durability::Relaxed).await?;
-        let mut keep = Keeping { runner: self, repo: &mut *repo, visit, session: None, cookie: CookieChange::Keep };
+        let mut keep = Keeping { session: None, ..Keeping::new(self, &mut *repo, visit) };
         keep.effects(failures, None).await?;
         repo.save().await
     }
@@ -389,7 +421,7 @@ impl Runner {
 
     /// Signs an account in without a flow (a recovery key, say): a new session in place of the browser's.
     pub async fn sign_in(&self, repo: &mut dyn Repository, visit: &Visit, login: &Login) -> StoreResult<CookieChange> {
-        let mut keep = Keeping { runner: self, repo, visit, session: visit.session.clone(), cookie: CookieChange::Keep };
+        let mut keep = Keeping::new(self, repo, visit);
         keep.event("login", Some(login.user), object(json!({ "auth_method": login.method }))).await?;
         keep.login(login, None).await?;
         Ok(keep.cookie)

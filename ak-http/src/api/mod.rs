@@ -10,12 +10,13 @@ mod certificates;
 mod change;
 mod collection;
 mod config;
+mod flows;
 mod route;
 mod users_me;
 
 use axum::Router;
 use axum::http::Method;
-use axum::routing::{any, get};
+use axum::routing::{any, get, post};
 
 use crate::app::App;
 use crate::error::ApiError;
@@ -31,6 +32,13 @@ pub(crate) fn router() -> Router<App> {
         .route("/core/applications/{slug}/check_access/", get(applications::check_access))
         .route("/crypto/certificatekeypairs/{pk}/view_certificate/", get(certificates::view_certificate))
         .route("/crypto/certificatekeypairs/{pk}/view_private_key/", get(certificates::view_private_key))
+        .route("/flows/instances/{slug}/diagram/", get(flows::diagram))
+        .route("/flows/instances/{slug}/execute/", get(flows::execute))
+        .route("/flows/instances/cache_info/", get(flows::cache_info))
+        .route("/flows/instances/cache_clear/", post(flows::cache_clear))
+        .route("/policies/all/cache_info/", get(flows::cache_info))
+        .route("/policies/all/cache_clear/", post(flows::cache_clear))
+        .route("/flows/inspector/{slug}/", get(flows::inspect))
         .route("/flows/executor/{slug}/", get(executor::show).post(executor::answer))
         .route("/{*path}", any(collection::serve))
         .method_not_allowed_fallback(not_allowed)
