@@ -48,6 +48,34 @@ impl Target for dyn Policy {
     const NAME: &'static str = "authentik_policies.policy";
 }
 
+/// The read-only fields that all policies share.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct PolicyShown {
+    component: &'static str,
+    verbose_name: &'static str,
+    verbose_name_plural: &'static str,
+    meta_model_name: &'static str,
+    bound_to: usize,
+}
+
+/// The fields that all policies share in answers.
+pub const POLICY_FIELDS: &[&str] =
+    &["pk", "name", "execution_logging", "component", "verbose_name", "verbose_name_plural", "meta_model_name", "bound_to"];
+
+impl PolicyShown {
+    /// The shared fields of one policy.
+    pub fn of(row: &Row<'_>) -> Self {
+        let meta = row.info().map(|info| &info.meta);
+        Self {
+            component: meta.map_or("", |m| m.component),
+            verbose_name: meta.map_or("", |m| m.name),
+            verbose_name_plural: meta.map_or("", |m| m.plural),
+            meta_model_name: meta.map_or("", |m| m.model),
+            bound_to: row.snapshot.referring::<PolicyBinding>(Key::Object(row.pk())).count(),
+        }
+    }
+}
+
 /// What a policy answers.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Verdict {
@@ -132,6 +160,7 @@ pub struct PolicyBindingShown {
 impl Kind for PolicyBinding {
     const META: Meta = Meta {
         pk_filters: &["policy_binding_uuid"],
+        related: "bindings",
         label: "order",
         unique: &[&["policy", "target", "order"]],
         search: &[],

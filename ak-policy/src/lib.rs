@@ -5,7 +5,7 @@
 //! An error in a policy never lets anybody through.
 //!
 //! # How to add a policy
-//! 1. A kind (see `ak_store::model`) that implements [`Policy`] and plays the role `dyn Policy`.
+//! 1. A kind (see `ak_store::model`) that implements [`Policy`] and plays the role `dyn Policy`; its `Shown` is (or flattens) [`PolicyShown`].
 //! 2. One line `.with::<MyPolicy>()` in [`kinds`], or in your own program's registry.
 
 mod application;
@@ -15,7 +15,10 @@ mod decision;
 mod engine;
 
 pub use application::{Application, LaunchUrl};
-pub use binding::{EngineMode, Policy, PolicyBinding, PolicyError, PolicyTarget, Request, Verdict, partial_group, partial_user};
+pub use binding::{
+    EngineMode, POLICY_FIELDS, Policy, PolicyBinding, PolicyError, PolicyShown, PolicyTarget, Request, Verdict, partial_group,
+    partial_user,
+};
 pub use context::Context;
 pub use decision::{Decision, Outcome, Subject, Trace};
 pub use engine::decide;
@@ -25,5 +28,5 @@ use ak_store::model::Registry;
 /// Registers the kinds of this room.
 #[must_use]
 pub fn kinds(registry: Registry) -> Registry {
-    registry.with::<PolicyBinding>().with::<Application>()
+    registry.with::<PolicyBinding>().with::<Application>().family::<dyn Policy>("policies/all", POLICY_FIELDS)
 }

@@ -1,8 +1,11 @@
 //! Certificates and their private keys, as objects.
 
+mod generate;
+mod name;
+
 use std::borrow::Cow;
 
-use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair, PKCS_ECDSA_P256_SHA256, SanType};
+use rcgen::{KeyPair, PublicKeyData as _};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use serde_json::{Map, Value, json};
@@ -11,8 +14,8 @@ use x509_parser::pem::Pem;
 use x509_parser::prelude::{FromDer, X509Certificate};
 use x509_parser::public_key::PublicKey;
 
-use crate::clock::{Clock, Rng};
-use crate::error::{Result, StoreError};
+pub use generate::{Algorithm, Request, generate, self_signed};
+
 use crate::model::{Errors, Kind, Meta, Row, Secret};
 
 /// A certificate in PEM form (RFC 7468), parsed when it is read.
@@ -30,6 +33,7 @@ struct Facts {
     expiry: Option<chrono::DateTime<chrono::Utc>>,
     subject: String,
     key_type: Option<&'static str>,
+    public_key: Vec<u8>,
 }
 
 impl std::fmt::Debug for CertificatePem {
@@ -40,7 +44,7 @@ impl std::fmt::Debug for CertificatePem {
 
 impl CertificatePem {
     /// Reads a certificate, or a chain whose first certificate counts.
-    pub fn parse(text: &str) -> std::result::Result<Self, String> {
+    pub fn parse(text: &str) -> Result<Self, String> {
         let first = Pem::iter_from_buffer(text.as_bytes()).next().ok_or("Unable to load certificate: there is none.")?;
         let pem = first.map_err(|e| format!("Unable to load certificate: {e}"))?;
         if pem.label != "CERTIFICATE" {
@@ -52,8 +56,9 @@ impl CertificatePem {
             sha256: colons(&sha2::Sha256::digest(&pem.contents)),
             sha1: colons(&sha1::Sha1::digest(&pem.contents)),
             expiry: chrono::DateTime::from_timestamp(certificate.validity().not_after.timestamp(), 0),
-            subject: certificate.subject().to_string(),
+            subject: name::rfc4514(certificate.subject()),
             key_type: key_type(&certificate),
+            public_key: certificate.public_key().subject_public_key.data.to_vec(),
         };
         Ok(Self { text: text.to_owned(), facts })
     }
@@ -84,13 +89,13 @@ fn key_type(certificate: &X509Certificate<'_>) -> Option<&'static str> {
 }
 
 impl Serialize for CertificatePem {
-    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(&self.text)
     }
 }
 
 impl<'de> Deserialize<'de> for CertificatePem {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Self::parse(&String::deserialize(deserializer)?).map_err(de::Error::custom)
     }
 }
@@ -173,39 +178,15 @@ impl Kind for CertificateKeyPair {
     }
 
     fn check(&self, _: &Row<'_>, errors: &mut Errors) {
-        if !self.key_data.is_empty() && KeyPair::from_pem(self.key_data.reveal()).is_err() {
-            errors.at(&["key_data"], "Unable to load private key (possibly encrypted?).", "invalid");
+        if self.key_data.is_empty() {
+            return;
+        }
+        match KeyPair::from_pem(self.key_data.reveal()) {
+            Err(_) => errors.at(&["key_data"], "Unable to load private key (possibly encrypted?).", "invalid"),
+            Ok(key) if key.der_bytes() != self.certificate_data.facts.public_key => {
+                errors.at(&["key_data"], "The private key is not that of the certificate.", "invalid");
+            }
+            Ok(_) => {}
         }
     }
-}
-
-/// Makes a self-signed certificate (ECDSA on P-256, valid for a year) for these host names and addresses.
-pub fn self_signed(name: &str, hosts: &[&str], clock: &dyn Clock, rng: &dyn Rng) -> Result<CertificateKeyPair> {
-    let failed = |e: rcgen::Error| StoreError::Backend(format!("a certificate cannot be made: {e}"));
-    let mut params = CertificateParams::new(Vec::<String>::new()).map_err(failed)?;
-    for host in hosts {
-        params.subject_alt_names.push(match host.parse() {
-            Ok(address) => SanType::IpAddress(address),
-            Err(_) => SanType::DnsName((*host).try_into().map_err(failed)?),
-        });
-    }
-    let mut subject = DistinguishedName::new();
-    subject.push(DnType::CommonName, name);
-    params.distinguished_name = subject;
-    let now = clock.now();
-    let date = |at: chrono::DateTime<chrono::Utc>| {
-        let (year, month, day) = (chrono::Datelike::year(&at), chrono::Datelike::month(&at), chrono::Datelike::day(&at));
-        rcgen::date_time_ymd(year, u8::try_from(month).unwrap_or(1), u8::try_from(day).unwrap_or(1))
-    };
-    params.not_before = date(now - chrono::Duration::days(1));
-    params.not_after = date(now + chrono::Duration::days(366));
-    let serial: [u8; 16] = rng.bytes();
-    params.serial_number = Some(rcgen::SerialNumber::from_slice(&serial));
-    let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(failed)?;
-    let certificate = params.self_signed(&key).map_err(failed)?;
-    Ok(CertificateKeyPair {
-        name: name.to_owned(),
-        certificate_data: CertificatePem::parse(&certificate.pem()).map_err(StoreError::Backend)?,
-        key_data: Secret::new(key.serialize_pem()),
-    })
 }

@@ -72,13 +72,7 @@ fn test_result(decision: &Decision, now: DateTime<Utc>, whole: bool) -> Value {
     json!({ "passing": decision.passing, "messages": decision.messages, "log_messages": logs })
 }
 
-fn request<'a>(
-    app: &App,
-    caller: &Caller,
-    snapshot: &'a Snapshot,
-    person: &'a Person,
-    context: &'a Context,
-) -> Request<'a> {
+fn request<'a>(app: &App, caller: &Caller, snapshot: &'a Snapshot, person: &'a Person, context: &'a Context) -> Request<'a> {
     Request { snapshot, person: Some(person), context, client_ip: caller.ip, now: app.store().clock().now() }
 }
 

@@ -1,20 +1,87 @@
-//! The texts of a certificate and of its private key.
+//! Making certificates, and the texts of a certificate and of its private key.
 
-use ak_store::certificate::CertificateKeyPair;
-use ak_store::model::{Pk, Ref};
+use ak_store::StoreError;
+use ak_store::certificate::{Algorithm, CertificateKeyPair, Request, generate as make};
+use ak_store::model::{Change, Errors, Input, Pk, Ref};
 use ak_store::records::Durability;
 use axum::Json;
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
 use axum::extract::{RawQuery, State};
-use axum::http::{HeaderName, header};
+use axum::http::{HeaderMap, HeaderName, header};
 use axum::response::{IntoResponse, Response};
-use serde_json::json;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::change::model_event;
+use super::change::{model_event, put};
+use super::collection::{input, one};
 use crate::app::App;
 use crate::auth::Caller;
 use crate::error::ApiError;
 use crate::extract::Segment;
+
+/// What a new certificate is to be (`CertificateGenerationRequest`).
+#[derive(Serialize, Deserialize, JsonSchema)]
+struct Generation {
+    #[schemars(length(min = 1, max = 64))]
+    common_name: String,
+    #[serde(default)]
+    subject_alt_name: String,
+    /// A hundred years are enough for everybody.
+    #[schemars(range(min = 1, max = 36500))]
+    validity_days: u32,
+    #[serde(default)]
+    alg: Alg,
+}
+
+#[derive(Clone, Copy, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+enum Alg {
+    #[default]
+    Rsa,
+    Ecdsa,
+    Ed25519,
+    Ed448,
+}
+
+/// `POST …/generate/`: makes a key and a certificate that it has signed itself. Superusers only.
+pub(super) async fn generate(
+    State(app): State<App>,
+    caller: Caller,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Json<Value>, ApiError> {
+    let caller = caller.superuser()?;
+    let wish = Input::<Generation>::new().read(&input(&headers, &body?)?).map_err(ApiError::Invalid)?;
+    let invalid = |field: &str, message: &str, code| ApiError::Invalid(Errors::field(field, message, code));
+    let algorithm = match wish.alg {
+        Alg::Rsa => Algorithm::Rsa,
+        Alg::Ecdsa => Algorithm::Ecdsa,
+        Alg::Ed25519 => Algorithm::Ed25519,
+        Alg::Ed448 => return Err(invalid("alg", "Keys for Ed448 cannot be made here. Ed25519 can.", "not_supported")),
+    };
+    let snapshot = app.store().snapshot();
+    let kind = snapshot.registry().info::<CertificateKeyPair>().ok_or(ApiError::Internal)?;
+    if snapshot.find_unique(kind, "name", &wish.common_name).is_some() {
+        return Err(invalid("common_name", "A certificate of this name exists.", "unique"));
+    }
+    let hosts = wish.subject_alt_name.split(',').map(str::trim).filter(|host| !host.is_empty()).map(str::to_owned);
+    let request = Request { name: wish.common_name, hosts: hosts.collect(), days: wish.validity_days, algorithm };
+    let (clock, rng) = (app.store().clock().clone(), app.store().rng().clone());
+    // A large prime takes its time.
+    let made = tokio::task::spawn_blocking(move || make(&request, &*clock, &*rng)).await.map_err(|_| ApiError::Internal)?;
+    let pair = match made {
+        Err(StoreError::Invalid(message)) => return Err(invalid("subject_alt_name", &message, "invalid")),
+        made => made?,
+    };
+    let document = json!({
+        "name": pair.name, "certificate_data": pair.certificate_data.as_str(), "key_data": pair.key_data.reveal(),
+    });
+    let pk = put(&app, &caller, kind, None, &document, Change::Create).await?;
+    Ok(Json(one(&app, &caller, pk).await?))
+}
 
 /// `GET …/view_certificate/`: the certificate in PEM form; with `?download` as a file. Superusers only.
 pub(super) async fn view_certificate(

@@ -77,7 +77,8 @@ fn slash(uri: &Uri) -> Response {
     Redirect::permanent(&format!("/api/v3{}/{query}", uri.path())).into_response()
 }
 
-fn input(headers: &HeaderMap, body: &[u8]) -> Result<Value, ApiError> {
+/// The JSON of a body.
+pub(super) fn input(headers: &HeaderMap, body: &[u8]) -> Result<Value, ApiError> {
     if !is_json(headers) {
         return Err(ApiError::MediaType);
     }
@@ -97,11 +98,7 @@ pub(super) async fn one(app: &App, caller: &Caller, pk: Pk) -> Result<Value, Api
 }
 
 /// The records that objects refer to, and who looks at them.
-async fn people<'a>(
-    app: &App,
-    caller: &Caller,
-    objects: impl IntoIterator<Item = &'a Arc<Object>>,
-) -> Result<People, ApiError> {
+async fn people<'a>(app: &App, caller: &Caller, objects: impl IntoIterator<Item = &'a Arc<Object>>) -> Result<People, ApiError> {
     Ok(People { viewer: Some(caller.person.user.clone()), ..app.store().people(objects).await? })
 }
 

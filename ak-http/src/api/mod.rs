@@ -30,6 +30,7 @@ pub(crate) fn router() -> Router<App> {
         .route("/root/config/", get(config::get))
         .route("/core/applications/", get(applications::list).fallback(collection::serve))
         .route("/core/applications/{slug}/check_access/", get(applications::check_access))
+        .route("/crypto/certificatekeypairs/generate/", post(certificates::generate))
         .route("/crypto/certificatekeypairs/{pk}/view_certificate/", get(certificates::view_certificate))
         .route("/crypto/certificatekeypairs/{pk}/view_private_key/", get(certificates::view_private_key))
         .route("/flows/instances/{slug}/diagram/", get(flows::diagram))

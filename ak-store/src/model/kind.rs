@@ -51,6 +51,8 @@ pub struct Meta {
     pub pk_name: &'static str,
     /// Further names by which the key can be filtered.
     pub pk_filters: &'static [&'static str],
+    /// The name by which the objects that it refers to know it in filters, where that is not its model's.
+    pub related: &'static str,
     /// Names of the values of [`Kind::facts`] that lists can be filtered by.
     pub fact_filters: &'static [&'static str],
     /// The field that names the object for people.
@@ -79,6 +81,7 @@ impl Meta {
             space: Space::Uuid,
             pk_name: "pk",
             pk_filters: &[],
+            related: "",
             fact_filters: &[],
             label: "name",
             unique: &[&["name"]],

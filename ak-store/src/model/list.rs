@@ -9,7 +9,7 @@ use super::errors::Errors;
 use super::field::{Field, ReferenceTo, Shape};
 use super::kind::KindInfo;
 use super::object::Object;
-use super::pk::{Pk, Space};
+use super::pk::{Key, Pk, Space};
 use super::snapshot::Snapshot;
 
 /// What a client asks of a list.
@@ -180,6 +180,11 @@ impl Snapshot {
                 at = None;
                 continue;
             }
+            if kind.field(part).is_none() {
+                path.push(Hop::Users(self.user_kind(part).filter(|_| lookup == Lookup::IsNull)?));
+                at = None;
+                continue;
+            }
             // A secret that could be searched for could be guessed letter by letter.
             let field = kind.field(part).filter(|f| !f.secret)?;
             path.push(Hop::Field(field));
@@ -189,6 +194,15 @@ impl Snapshot {
             };
         }
         Some(Condition { name, path, lookup, values: Vec::new() })
+    }
+
+    /// The kind whose objects the ones that they refer to know by this name.
+    fn user_kind(&self, name: &str) -> Option<usize> {
+        let known = |kind: &&KindInfo| match kind.meta.related {
+            "" => kind.meta.model_name() == name,
+            related => related == name,
+        };
+        self.registry().kinds().iter().find(known).map(|kind| kind.index)
     }
 }
 
@@ -205,6 +219,8 @@ enum Hop<'a> {
     Pk(Space),
     Fact(&'a str),
     Managed,
+    /// The objects of a kind that refer to this one.
+    Users(usize),
     Field(&'a Field),
 }
 
@@ -299,6 +315,10 @@ fn reach(snapshot: &Snapshot, pk: Pk, document: &Map<String, Value>, path: &[Hop
             body.and_then(|b| b.facts().remove(*name)).unwrap_or_default()
         }
         Some((Hop::Managed, _)) => snapshot.object(pk).and_then(|o| o.managed.as_deref()).map_or(Value::Null, Value::from),
+        Some((Hop::Users(kind), _)) => {
+            let used = snapshot.referrers(Key::Object(pk)).any(|user| user.kind == Some(*kind));
+            if used { Value::Bool(true) } else { Value::Null }
+        }
         Some((Hop::Field(field), rest)) => {
             let value = document.get(&*field.name).cloned().unwrap_or_default();
             if rest.is_empty() {
