@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use ak_flows::blueprint::Engine;
 use ak_flows::{Bootstrap, Runner, RunnerOptions, SetupError, StoreDirectory, set_up};
 use ak_http::pages::Renderer;
 use ak_http::server::{Addresses, Bound, ServeError, bind};
@@ -146,7 +147,8 @@ impl Product {
             token: given(&settings.bootstrap.token),
             email: settings.bootstrap.email.clone(),
         };
-        let is_new = set_up(&store, &hasher, &bootstrap).await?;
+        let engine = Engine::standard(store.clone(), hasher.clone());
+        let is_new = set_up(&engine, &hasher, &bootstrap).await?;
         let directory = Arc::new(StoreDirectory::new(store.clone(), hasher.clone(), wiring.password_floor));
         let app = App::new(AppParts {
             runner: Runner::new(store.clone(), directory, RunnerOptions::default()),

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ak_flows::blueprint::Engine;
 use ak_flows::{CookieChange, Input, Page, Runner, RunnerOptions, StoreDirectory, Visit, session_id, set_up};
 use ak_store::config::load_from;
 use ak_store::directory::password::{Cost, PasswordHasher};
@@ -49,7 +50,9 @@ impl Executor {
             Store::open(options).await.expect("a store in memory")
         });
         let hasher = PasswordHasher::new(Cost::cheap_for_tests());
-        runtime.block_on(set_up(&store, &hasher, &Server::bootstrap())).expect("the first start");
+        runtime
+            .block_on(set_up(&Engine::standard(store.clone(), hasher.clone()), &hasher, &Server::bootstrap()))
+            .expect("the first start");
         let directory = Arc::new(StoreDirectory::new(store.clone(), hasher, Duration::ZERO));
         let runner = Runner::new(store.clone(), directory, RunnerOptions::default());
         Self { runtime, store, runner }

@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use ak_store::directory::documents;
+use ak_store::directory::password::PasswordHasher;
 use ak_store::model::{Key, Pk, RecordKinds, Store, Unit, WriteError};
 use ak_store::records::Durability;
 use serde_json::{Map, Value};
@@ -13,6 +15,7 @@ use super::error::{BlueprintError, Place, Problem};
 use super::instance::BlueprintInstance;
 use super::report::Report;
 use super::run::Run;
+use super::shipped::SHIPPED;
 use super::yaml::MAX_BYTES;
 use crate::binding::FlowStageBinding;
 use crate::flow::{Designation, Flow};
@@ -50,6 +53,11 @@ impl Engine {
     /// An engine that knows the blueprints that come with the product.
     pub fn new(store: Arc<Store>, records: RecordKinds, shipped: impl Into<Arc<[Shipped]>>) -> Self {
         Self { store, records, shipped: shipped.into(), folder: None }
+    }
+
+    /// An engine for all that this room knows.
+    pub fn standard(store: Arc<Store>, hasher: PasswordHasher) -> Self {
+        Self::new(store, documents::kinds(hasher), SHIPPED)
     }
 
     /// With a folder of blueprints.
@@ -201,7 +209,8 @@ pub async fn load(file: &Path, name: &str) -> Result<Blueprint, BlueprintError> 
     Blueprint::parse(name, &text)
 }
 
-fn at_whole(file: &str, error: WriteError) -> BlueprintError {
+/// An error of the store that belongs to no entry.
+pub(super) fn at_whole(file: &str, error: WriteError) -> BlueprintError {
     match error {
         WriteError::Store(error) => error.into(),
         WriteError::Invalid(errors) => BlueprintError::one(file, Place { line: 1, column: 1 }, "", errors.to_string()),

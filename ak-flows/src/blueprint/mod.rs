@@ -19,6 +19,7 @@ mod instance;
 mod python;
 mod report;
 mod run;
+mod shipped;
 mod tags;
 mod yaml;
 
@@ -27,3 +28,4 @@ pub use engine::{Engine, Options, Shipped, load};
 pub use error::{BlueprintError, Place, Problem};
 pub use instance::{BlueprintInstance, BlueprintStatus};
 pub use report::{Action, FieldChange, Report, Step};
+pub use shipped::SHIPPED;

@@ -1,4 +1,10 @@
 //! Blueprints against a store in memory.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "clippy takes only functions marked as tests for tests, not what they share"
+)]
 
 mod keeping;
 mod states;

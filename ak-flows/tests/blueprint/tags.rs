@@ -192,7 +192,7 @@ async fn every_tag_means_what_it_should_in_every_place() {
 async fn a_file_and_a_variable_are_read() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("title.txt");
-    std::fs::write(&path, "from the file").unwrap();
+    tokio::fs::write(&path, "from the file").await.unwrap();
     let attrs = format!("name: !Env CARGO_PKG_NAME, title: !File '{}', designation: enrollment", path.display());
     let text = format!("entries:\n{}", super::flow_entry("second", &attrs));
     let engine = engine().await;
