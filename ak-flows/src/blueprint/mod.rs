@@ -12,9 +12,12 @@
 
 mod base;
 mod document;
+mod emit;
 mod engine;
 mod error;
+mod export;
 mod find;
+mod folder;
 mod instance;
 mod python;
 mod report;
@@ -26,6 +29,8 @@ mod yaml;
 pub use document::Blueprint;
 pub use engine::{Engine, Options, Shipped, load};
 pub use error::{BlueprintError, Place, Problem};
+pub use export::{ExportOptions, Selection};
+pub use folder::Available;
 pub use instance::{BlueprintInstance, BlueprintStatus};
 pub use report::{Action, FieldChange, Report, Step};
 pub use shipped::SHIPPED;
