@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use ak_flows::blueprint::Engine;
 use ak_flows::{Runner, RunnerOptions, StoreDirectory};
 use ak_store::directory::password::PasswordHasher;
 use ak_store::model::Store;
@@ -37,6 +38,8 @@ pub struct AppParts {
     pub hasher: PasswordHasher,
     /// The secret key of the installation: signs cookies and forms.
     pub secret_key: String,
+    /// Applies blueprints.
+    pub blueprints: Engine,
     /// Draws pages.
     pub renderer: Renderer,
     /// Settings.
@@ -52,6 +55,7 @@ impl AppParts {
     pub fn new(store: Arc<Store>, hasher: PasswordHasher, secret_key: &str) -> Result<Self, RenderError> {
         let directory = StoreDirectory::new(store.clone(), hasher.clone(), StoreDirectory::FLOOR);
         Ok(Self {
+            blueprints: Engine::standard(store.clone(), hasher.clone()),
             runner: Runner::new(store, Arc::new(directory), RunnerOptions::default()),
             hasher,
             secret_key: secret_key.to_owned(),
@@ -67,6 +71,7 @@ pub struct App {
     pub(crate) runner: Runner,
     pub(crate) hasher: PasswordHasher,
     pub(crate) seal: Arc<Seal>,
+    pub(crate) blueprints: Engine,
     pub(crate) renderer: Arc<Renderer>,
     pub(crate) options: Arc<HttpOptions>,
     pub(crate) metrics: Arc<Metrics>,
@@ -77,11 +82,12 @@ pub struct App {
 impl App {
     /// An application of these parts.
     pub fn new(parts: AppParts) -> Self {
-        let AppParts { runner, hasher, secret_key, renderer, options } = parts;
+        let AppParts { runner, hasher, secret_key, blueprints, renderer, options } = parts;
         Self {
             runner,
             hasher,
             seal: Arc::new(Seal::new(&secret_key)),
+            blueprints,
             renderer: Arc::new(renderer),
             options: Arc::new(options),
             metrics: Arc::new(Metrics::new()),

@@ -131,6 +131,8 @@ pub struct Product {
     pub store: Arc<Store>,
     /// The application.
     pub app: App,
+    /// Applies blueprints.
+    pub blueprints: Engine,
     /// Whether this was the first start.
     pub is_new: bool,
 }
@@ -147,20 +149,21 @@ impl Product {
             token: given(&settings.bootstrap.token),
             email: settings.bootstrap.email.clone(),
         };
-        let engine = Engine::standard(store.clone(), hasher.clone());
-        let is_new = set_up(&engine, &hasher, &bootstrap).await?;
+        let blueprints = blueprints(&store, &hasher, settings);
+        let is_new = set_up(&blueprints, &hasher, &bootstrap).await?;
         let directory = Arc::new(StoreDirectory::new(store.clone(), hasher.clone(), wiring.password_floor));
         let app = App::new(AppParts {
             runner: Runner::new(store.clone(), directory, RunnerOptions::default()),
             hasher,
             secret_key: secret_key.expose().to_owned(),
+            blueprints: blueprints.clone(),
             renderer: Renderer::new().map_err(|e| StartError::Program(e.to_string()))?,
             options: HttpOptions {
                 trusted_proxies: settings.listen.trusted_proxy_cidrs.clone(),
                 cookie_domain: settings.cookie_domain.clone(),
             },
         });
-        Ok(Self { store, app, is_new })
+        Ok(Self { store, app, blueprints, is_new })
     }
 
     /// Opens the sockets that the settings name.
@@ -171,9 +174,24 @@ impl Product {
     }
 }
 
+/// What applies blueprints: those that come with the product, and those in the folder that the settings name.
+pub(crate) fn blueprints(store: &Arc<Store>, hasher: &PasswordHasher, settings: &Settings) -> Engine {
+    Engine::standard(store.clone(), hasher.clone()).with_folder(&settings.blueprints_dir)
+}
+
 /// The worker of a store: the same in `ak-worker` and inside `ak-server`.
 pub fn worker(store: &Store, name: &str) -> Worker {
     Worker::new(store.backend().clone(), Handlers::new(), store.clock().clone(), store.rng().clone()).named(name)
+}
+
+/// Works, and keeps the folder of blueprints applied, until `stop` resolves.
+pub(crate) async fn keep_working(worker: &Worker, blueprints: &Engine, stop: impl Future<Output = ()>) {
+    let (asked, told) = tokio::sync::oneshot::channel::<()>();
+    let stopped = async move {
+        stop.await;
+        drop(asked);
+    };
+    tokio::join!(work_until(worker, stopped), blueprints.watch_folder(async move { drop(told.await) }));
 }
 
 /// How long work under way may take to end when the process is asked to.

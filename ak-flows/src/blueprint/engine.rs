@@ -1,19 +1,21 @@
 //! Planning and applying blueprints.
 
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ak_store::directory::documents;
 use ak_store::directory::password::PasswordHasher;
 use ak_store::model::{Key, Pk, RecordKinds, Store, Unit, WriteError};
-use ak_store::records::Durability;
-use serde_json::{Map, Value};
+use ak_store::records::{Durability, Event};
+use chrono::Duration;
+use serde_json::{Map, Value, json};
 
 use super::base::Base;
 use super::document::Blueprint;
 use super::error::{BlueprintError, Place, Problem};
 use super::instance::BlueprintInstance;
-use super::report::Report;
+use super::report::{Action, Report, Step};
 use super::run::Run;
 use super::shipped::SHIPPED;
 use super::yaml::MAX_BYTES;
@@ -47,6 +49,19 @@ pub struct Options {
     /// Keep what was changed here since the last time, which is remembered under this name. `None`: what the blueprint says
     /// holds.
     pub keep_under: Option<String>,
+    /// Who applies it: every change is an event of theirs. `None`: no events.
+    pub author: Option<Author>,
+}
+
+/// Who applies a blueprint.
+#[derive(Debug, Clone, Default)]
+pub struct Author {
+    /// Key, user name and e-mail address, as events have them; empty for the product itself.
+    pub user: Map<String, Value>,
+    /// The account.
+    pub user_pk: Option<i64>,
+    /// Where the call came from.
+    pub client_ip: Option<IpAddr>,
 }
 
 impl Engine {
@@ -130,12 +145,41 @@ impl Engine {
         }
         run.warn_of_empty_flows(blueprint);
         let Run { unit, report, .. } = run;
+        if let Some(author) = &options.author {
+            for event in report.steps.iter().filter_map(|step| self.event(step, author)) {
+                unit.records().events().add(&event).await?;
+            }
+        }
         if let (Some((name, before)), Some(base)) = (before, base)
             && base != before
         {
             base.save(unit.records(), name).await?;
         }
         Ok(report)
+    }
+
+    /// The event that tells of a change.
+    fn event(&self, step: &Step, author: &Author) -> Option<Event> {
+        let action = match step.action {
+            Action::Create => "model_created",
+            Action::Update => "model_updated",
+            Action::Delete => "model_deleted",
+            Action::Unchanged | Action::LeftOut => return None,
+        };
+        let (app, model_name) = step.model.split_once('.')?;
+        let model = json!({ "app": app, "model_name": model_name, "pk": step.pk, "name": step.name });
+        let now = self.store.clock().now();
+        Some(Event {
+            pk: self.store.rng().uuid(),
+            action: action.into(),
+            app: "ak.flows.blueprint".into(),
+            user: author.user.clone(),
+            user_pk: author.user_pk,
+            context: [("model".to_owned(), model), ("blueprint".to_owned(), json!(step.file))].into_iter().collect(),
+            client_ip: author.client_ip,
+            created: now,
+            expires: now + Duration::days(365),
+        })
     }
 
     /// The blueprint that another one asks for by name or path, and the name under which what it made is remembered.
@@ -238,7 +282,7 @@ impl Run<'_, '_, '_> {
     /// A flow for signing in without stages lets nobody in.
     fn warn_of_empty_flows(&mut self, blueprint: &Blueprint) {
         let touched = std::mem::take(&mut self.touched);
-        let deleted_any = self.report.steps.iter().any(|step| step.action == super::report::Action::Delete);
+        let deleted_any = self.report.steps.iter().any(|step| step.action == Action::Delete);
         let snapshot = self.unit.snapshot();
         let mut warnings = Vec::new();
         for (flow, fields) in snapshot.all::<Flow>().filter(|(_, flow)| flow.designation == Designation::Authentication) {

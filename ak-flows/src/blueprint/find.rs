@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use ak_store::model::{Errors, Key, KindInfo, Object, Pk, RecordKinds, Snapshot, Unit, WriteError};
+use ak_store::model::{Errors, Key, KindInfo, Object, Pk, RecordKinds, ReferenceTo, Snapshot, Unit, WriteError};
 use serde_json::{Map, Value};
 
 /// Something that a blueprint can speak of.
@@ -85,7 +85,8 @@ pub(super) fn find_object(snapshot: &Snapshot, info: &KindInfo, fields: &Map<Str
 /// The objects of the kind that refer to one of those that the values name, or else all of them.
 fn candidates(snapshot: &Snapshot, info: &KindInfo, fields: &Map<String, Value>) -> BTreeSet<Pk> {
     let target = fields.iter().find_map(|(name, value)| {
-        info.field(name)?.reference.as_ref()?;
+        let reference = info.field(name)?.reference.as_ref()?;
+        matches!(reference.to, ReferenceTo::Object(..)).then_some(())?;
         value.as_str().and_then(|text| text.parse().ok()).map(Pk::of_uuid)
     });
     match target {

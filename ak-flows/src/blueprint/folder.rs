@@ -10,7 +10,7 @@ use notify::{RecursiveMode, Watcher};
 use serde_json::{Map, Value};
 
 use super::document::Blueprint;
-use super::engine::{Engine, load};
+use super::engine::{Author, Engine, load};
 use super::error::BlueprintError;
 use super::instance::{BlueprintInstance, BlueprintStatus, Outcome};
 
@@ -122,7 +122,7 @@ impl Engine {
             Err(error) if instance.status == BlueprintStatus::Error && instance.last_error == error.to_string() => Ok(()),
             Ok(blueprint) if blueprint.hash == instance.last_applied_hash && is_settled(instance.status) => Ok(()),
             _ => {
-                let report = self.apply_instance(at).await?;
+                let report = self.apply_instance(at, &Author::default()).await?;
                 tracing::info!(blueprint = path, changes = report.has_changes(), "blueprint applied");
                 Ok(())
             }
@@ -147,7 +147,7 @@ impl Engine {
     /// Keeps the folder applied until `stop` resolves: once at the start, and after every change. Does nothing where there is no
     /// folder.
     pub async fn watch_folder(&self, stop: impl Future<Output = ()>) {
-        let Some(folder) = self.folder().map(Path::to_owned) else { return stop.await };
+        let Some(folder) = self.folder().filter(|folder| folder.is_dir()).map(Path::to_owned) else { return stop.await };
         let (sender, mut changes) = tokio::sync::mpsc::channel::<()>(1);
         let heard = move |event: notify::Result<notify::Event>| {
             // Reading the files is no change of them.

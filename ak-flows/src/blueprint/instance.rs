@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::document::Blueprint;
-use super::engine::{Engine, Options, at_whole};
+use super::engine::{Author, Engine, Options, at_whole};
 use super::error::BlueprintError;
 use super::report::Report;
 
@@ -177,10 +177,10 @@ impl Engine {
     ///
     /// # Errors
     /// What was wrong; it is noted at the instance too.
-    pub async fn apply_instance(&self, at: Ref<BlueprintInstance>) -> Result<Report, BlueprintError> {
+    pub async fn apply_instance(&self, at: Ref<BlueprintInstance>, author: &Author) -> Result<Report, BlueprintError> {
         let instance = self.store.snapshot().get(at).cloned();
         let instance = instance.ok_or(ak_store::StoreError::Missing("blueprint instance"))?;
-        let applied = self.try_instance(at, &instance).await;
+        let applied = self.try_instance(at, &instance, author).await;
         if let Err(error @ BlueprintError::Wrong(_)) = &applied {
             let now = self.store.clock().now();
             let mut unit = self.store.begin(Durability::Full).await?;
@@ -191,10 +191,15 @@ impl Engine {
         applied
     }
 
-    async fn try_instance(&self, at: Ref<BlueprintInstance>, instance: &BlueprintInstance) -> Result<Report, BlueprintError> {
+    async fn try_instance(
+        &self,
+        at: Ref<BlueprintInstance>,
+        instance: &BlueprintInstance,
+        author: &Author,
+    ) -> Result<Report, BlueprintError> {
         let blueprint = self.of_instance(instance).await?;
         let keep_under = self.shipped_at(&instance.path).map(|shipped| shipped.path.to_owned());
-        let options = Options { context: instance.context.clone(), keep_under };
+        let options = Options { context: instance.context.clone(), keep_under, author: Some(author.clone()) };
         let mut unit = self.store.begin(Durability::Full).await?;
         let report = self.apply_in(&mut unit, &blueprint, &options).await?;
         let noted = Outcome::applied(&blueprint, &report).note_in(&mut unit, at, self.store.clock().now());

@@ -27,7 +27,7 @@ mod tags;
 mod yaml;
 
 pub use document::Blueprint;
-pub use engine::{Engine, Options, Shipped, load};
+pub use engine::{Author, Engine, Options, Shipped, load};
 pub use error::{BlueprintError, Place, Problem};
 pub use export::{ExportOptions, Selection};
 pub use folder::Available;

@@ -189,7 +189,7 @@ impl<'a, 's> Run<'a, '_, 's> {
             _ => Vec::new(),
         };
         let hidden = match model {
-            Model::Record(kind) => kind.hidden_changes(self.unit.records(), at.as_ref(), &wish.attrs).await,
+            Model::Record(kind) => kind.hidden_changes(self.unit, at.as_ref(), &wish.attrs).await,
             Model::Object(_) => Ok(Vec::new()),
         };
         let hidden = hidden.map_err(|e| refused(blueprint, entry, e))?;

@@ -71,7 +71,7 @@ impl Engine {
                 (at, instance)
             }
         };
-        let options = Options { context: instance.1.context.clone(), keep_under: Some(shipped.path.to_owned()) };
+        let options = Options { context: instance.1.context.clone(), keep_under: Some(shipped.path.to_owned()), author: None };
         let report: Report = self.apply_in(unit, &blueprint, &options).await?;
         let now = self.store.clock().now();
         Outcome::applied(&blueprint, &report)

@@ -6,6 +6,7 @@
     reason = "clippy takes only functions marked as tests for tests, not what they share"
 )]
 
+mod exporting;
 mod keeping;
 mod states;
 mod tags;
@@ -15,6 +16,7 @@ use std::sync::Arc;
 
 use ak_flows::Flow;
 use ak_flows::blueprint::{Blueprint, BlueprintError, Engine, Options, Report, Shipped};
+use ak_store::directory::password::{Cost, Limits, PasswordHasher};
 use ak_store::memory::MemoryBackend;
 use ak_store::model::{RecordKinds, Registry, Store, StoreOptions};
 use ak_store::{ManualClock, SeededRng};
@@ -35,6 +37,10 @@ async fn engine_with(shipped: &[Shipped]) -> Engine {
         rng: Arc::new(SeededRng::new(1)),
     };
     Engine::new(Store::open(options).await.unwrap(), RecordKinds::new(), shipped)
+}
+
+fn hasher() -> PasswordHasher {
+    PasswordHasher::with_limits(Cost::cheap_for_tests(), Limits::default(), Arc::new(SeededRng::new(2)))
 }
 
 fn read(text: &str) -> Result<Blueprint, BlueprintError> {

@@ -57,13 +57,19 @@ pub(super) fn model_event(app: &App, caller: &Caller, action: &str, kind: &KindI
         pk: app.store().rng().uuid(),
         action: action.to_owned(),
         app: "ak.http".to_owned(),
-        user: map(json!({ "pk": user.pk, "username": user.username, "email": user.email })),
+        user: person_of(caller),
         user_pk: Some(user.pk),
         context: map(json!({ "model": model })),
         client_ip: caller.ip,
         created: now,
         expires: now + Duration::days(365),
     }
+}
+
+/// The caller as events name her.
+pub(super) fn person_of(caller: &Caller) -> Map<String, Value> {
+    let user = &caller.person.user;
+    map(json!({ "pk": user.pk, "username": user.username, "email": user.email }))
 }
 
 fn map(value: Value) -> Map<String, Value> {

@@ -5,6 +5,7 @@
 //! line in [`router`]. Who may call it is decided in its first line: [`crate::auth::Caller`], or a comment on why anybody may.
 
 mod applications;
+mod blueprints;
 mod brand;
 mod certificates;
 mod change;
@@ -15,8 +16,9 @@ mod route;
 mod users_me;
 
 use axum::Router;
+use axum::extract::DefaultBodyLimit;
 use axum::http::Method;
-use axum::routing::{any, get, post};
+use axum::routing::{any, get, post, put};
 
 use crate::app::App;
 use crate::error::ApiError;
@@ -33,6 +35,12 @@ pub(crate) fn router() -> Router<App> {
         .route("/crypto/certificatekeypairs/generate/", post(certificates::generate))
         .route("/crypto/certificatekeypairs/{pk}/view_certificate/", get(certificates::view_certificate))
         .route("/crypto/certificatekeypairs/{pk}/view_private_key/", get(certificates::view_private_key))
+        .route("/managed/blueprints/", post(blueprints::create).fallback(collection::serve))
+        .route("/managed/blueprints/available/", get(blueprints::available))
+        .route("/managed/blueprints/import/", post(blueprints::import).layer(DefaultBodyLimit::max(crate::MAX_BODY)))
+        .route("/managed/blueprints/{pk}/", put(blueprints::change).patch(blueprints::change).fallback(collection::serve))
+        .route("/managed/blueprints/{pk}/apply/", post(blueprints::apply))
+        .route("/flows/instances/{slug}/export/", get(blueprints::export_flow))
         .route("/flows/instances/{slug}/diagram/", get(flows::diagram))
         .route("/flows/instances/{slug}/execute/", get(flows::execute))
         .route("/flows/instances/cache_info/", get(flows::cache_info))

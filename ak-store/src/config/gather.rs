@@ -19,7 +19,6 @@ const MAX_LISTED: usize = 50;
 /// Settings of authentik that this version accepts without a use for them: whole groups by their first word, or single names.
 const NOT_USED_YET: &[&str] = &[
     "avatars",
-    "blueprints_dir",
     "cache",
     "cert_discovery_dir",
     "debug",

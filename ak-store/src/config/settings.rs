@@ -37,6 +37,10 @@ pub struct Settings {
     /// belongs to the exact host.
     #[serde(deserialize_with = "values::domain")]
     pub cookie_domain: Option<String>,
+    /// The folder of blueprints: the worker applies every YAML file in it, at the start and when one changes. Where it does not
+    /// exist at the start, there are none.
+    #[serde(deserialize_with = "values::path")]
+    pub blueprints_dir: PathBuf,
     /// The embedded database.
     pub sqlite: Sqlite,
     /// Where the server listens.
@@ -104,6 +108,7 @@ impl Default for Settings {
             log_format: LogFormat::Text,
             base_url: None,
             cookie_domain: None,
+            blueprints_dir: PathBuf::from("/blueprints"),
             sqlite: Sqlite::default(),
             listen: Listen::default(),
             bootstrap: Bootstrap::default(),

@@ -28,7 +28,7 @@ pub trait RecordKind: Send + Sync {
     /// Which of the values that the document leaves out (a password, a key) the input would change.
     async fn hidden_changes(
         &self,
-        _repo: &mut dyn Repository,
+        _unit: &mut Unit<'_>,
         _at: Option<&Value>,
         _input: &Map<String, Value>,
     ) -> Result<Vec<&'static str>, WriteError> {

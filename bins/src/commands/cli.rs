@@ -1,5 +1,7 @@
 //! What can be said on the command line.
 
+use std::path::PathBuf;
+
 use clap::{Parser, Subcommand};
 
 /// Identity provider: one program for the server, the worker, and the administrator at a terminal.
@@ -38,6 +40,9 @@ pub enum Command {
     /// Keys for the API.
     #[command(subcommand)]
     Token(TokenCommand),
+    /// Configuration as files.
+    #[command(subcommand)]
+    Blueprint(BlueprintCommand),
     /// Print a link that signs an account in once, without password.
     #[command(name = "create_recovery_key", alias = "create-recovery-key")]
     CreateRecoveryKey {
@@ -113,5 +118,38 @@ pub enum TokenCommand {
     Delete {
         /// Its name.
         identifier: String,
+    },
+}
+
+/// Commands about blueprints.
+#[derive(Debug, Subcommand)]
+pub enum BlueprintCommand {
+    /// Print what applying a blueprint would do; nothing is changed.
+    Plan {
+        /// The file, `-` for the standard input, or the path of one that comes with the product (`default/…`).
+        file: PathBuf,
+        /// A value of its context: NAME=VALUE, the value as JSON or as a text. May be given several times.
+        #[arg(long = "context", value_name = "NAME=VALUE")]
+        context: Vec<String>,
+    },
+    /// Apply a blueprint: all of it, or nothing where something in it is wrong.
+    Apply {
+        /// The file, `-` for the standard input, or the path of one that comes with the product (`default/…`).
+        file: PathBuf,
+        /// A value of its context: NAME=VALUE, the value as JSON or as a text. May be given several times.
+        #[arg(long = "context", value_name = "NAME=VALUE")]
+        context: Vec<String>,
+    },
+    /// Write the configuration as a blueprint, with names instead of keys.
+    Export {
+        /// Only this flow (its slug), with its stages, bindings and policies.
+        #[arg(long)]
+        flow: Option<String>,
+        /// The file; the standard output where it is left out.
+        #[arg(long, short)]
+        output: Option<PathBuf>,
+        /// Write secrets too, in readable form.
+        #[arg(long)]
+        with_secrets: bool,
     },
 }

@@ -1,5 +1,6 @@
 //! The command line: `ak <command>`. Each command is a few calls into the rooms.
 
+mod blueprint;
 mod cli;
 mod group;
 mod health;
@@ -11,9 +12,9 @@ mod user;
 use std::io::Write as _;
 use std::process::ExitCode;
 
-pub use cli::{Cli, Command, TokenCommand, UserCommand};
+pub use cli::{BlueprintCommand, Cli, Command, TokenCommand, UserCommand};
 
-use crate::start::{StartError, Wiring, load_settings, log_to_stderr, open_store};
+use crate::start::{StartError, Wiring, blueprints, load_settings, log_to_stderr, open_store};
 use ak_store::StoreError;
 use ak_store::directory::password::{PasswordError, PasswordHasher};
 
@@ -91,6 +92,18 @@ async fn dispatch(command: Command) -> Result<(), CommandError> {
         Command::Token(TokenCommand::Delete { identifier }) => token::delete(&store, &identifier).await?,
         Command::CreateRecoveryKey { duration, user } => {
             recovery::create(&store, &settings, duration, &user).await?;
+        }
+        Command::Blueprint(command) => {
+            let engine = blueprints(&store, &hasher, &settings);
+            match command {
+                BlueprintCommand::Plan { file, context } => blueprint::plan(&engine, blueprint::Given { file, context }).await?,
+                BlueprintCommand::Apply { file, context } => {
+                    blueprint::apply(&engine, blueprint::Given { file, context }).await?
+                }
+                BlueprintCommand::Export { flow, output, with_secrets } => {
+                    blueprint::export(&engine, flow.as_deref(), output.as_deref(), with_secrets).await?;
+                }
+            }
         }
         Command::CreateAdminGroup { user } => group::create_admin(&store, &user).await?,
         Command::Server | Command::Worker | Command::Healthcheck | Command::HashPassword { .. } | Command::Settings => {}

@@ -1,8 +1,9 @@
 //! `ak server`, `ak worker`.
 
 use ak_store::config::Settings;
+use ak_store::directory::password::PasswordHasher;
 
-use crate::start::{Product, StartError, Wiring, open_store, until_stopped, work_until, worker as worker_of};
+use crate::start::{Product, StartError, Wiring, blueprints, keep_working, open_store, until_stopped, worker as worker_of};
 
 /// Serves until the process is asked to end, with a worker inside.
 pub(super) async fn server(settings: &Settings) -> Result<(), StartError> {
@@ -25,7 +26,8 @@ pub(super) async fn server(settings: &Settings) -> Result<(), StartError> {
     tracing::info!("listening on http://localhost:{} ({http}), {https}", http.port());
     let worker = worker_of(&product.store, "ak-server");
     let (ended, end) = tokio::sync::oneshot::channel::<()>();
-    let working = tokio::spawn(async move { work_until(&worker, async move { drop(end.await) }).await });
+    let engine = product.blueprints.clone();
+    let working = tokio::spawn(async move { keep_working(&worker, &engine, async move { drop(end.await) }).await });
     let served = bound
         .serve(async move {
             stop.await;
@@ -49,6 +51,7 @@ pub(super) async fn worker(settings: &Settings) -> Result<(), StartError> {
         () = &mut stop => return Ok(()),
     };
     tracing::info!("working");
-    work_until(&worker_of(&store, &format!("ak-worker-{}", std::process::id())), stop).await;
+    let engine = blueprints(&store, &PasswordHasher::new(wiring.password_cost), settings);
+    keep_working(&worker_of(&store, &format!("ak-worker-{}", std::process::id())), &engine, stop).await;
     Ok(())
 }

@@ -142,6 +142,22 @@ impl RecordKind for TokenKind {
         Ok(found(repo, pk).await?.map(|token| self.input.shown(&Self::read(&token))))
     }
 
+    async fn hidden_changes(
+        &self,
+        unit: &mut Unit<'_>,
+        at: Option<&Value>,
+        input: &Map<String, Value>,
+    ) -> Result<Vec<&'static str>, WriteError> {
+        let (store, repo) = unit.parts();
+        let Some(key) = input.get("key").and_then(Value::as_str) else { return Ok(Vec::new()) };
+        let hash = store.keyring().lookup_hash(key);
+        let token = match at {
+            Some(pk) => found(repo, pk).await?,
+            None => None,
+        };
+        Ok(if token.is_some_and(|token| token.key_hash == hash) { Vec::new() } else { vec!["key"] })
+    }
+
     async fn put(
         &self,
         unit: &mut Unit<'_>,
@@ -173,6 +189,8 @@ impl RecordKind for TokenKind {
             ..base
         };
         match (&new.key, &old) {
+            // Sealed anew, the same key would look like a change.
+            (Some(key), Some(old)) if store.keyring().lookup_hash(key.reveal()) == old.key_hash => {}
             (Some(key), _) => keys::set(store, &mut token, key.reveal())?,
             (None, None) => keys::set(store, &mut token, &store.rng().token(32))?,
             (None, Some(_)) => {}

@@ -221,6 +221,26 @@ impl RecordKind for UserKind {
         }
     }
 
+    async fn hidden_changes(
+        &self,
+        unit: &mut Unit<'_>,
+        at: Option<&Value>,
+        input: &Map<String, Value>,
+    ) -> Result<Vec<&'static str>, WriteError> {
+        let Some(password) = input.get("password").and_then(Value::as_str).filter(|text| !text.is_empty()) else {
+            return Ok(Vec::new());
+        };
+        let user = match at {
+            Some(pk) => found(unit.records(), pk).await?,
+            None => None,
+        };
+        let is_same = match user.as_ref().and_then(|user| user.password.as_deref()) {
+            Some(stored) => self.hasher.verify(password, stored).await.map_err(password_error)?.matches,
+            None => false,
+        };
+        Ok(if is_same { Vec::new() } else { vec!["password"] })
+    }
+
     async fn put(
         &self,
         unit: &mut Unit<'_>,
