@@ -35,6 +35,10 @@ pub enum ApiError {
     TooLarge,
     /// Too much is going on.
     Busy,
+    /// There is no room to keep anything.
+    Full,
+    /// The storage does not answer.
+    Unavailable,
     /// Something is broken here.
     Internal,
 }
@@ -49,7 +53,7 @@ impl ApiError {
             Self::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::MediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Busy | Self::Full | Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -67,6 +71,12 @@ impl ApiError {
             Self::MediaType => ("Unsupported media type in request.".to_owned(), "unsupported_media_type"),
             Self::TooLarge => ("The request is too large.".to_owned(), "too_large"),
             Self::Busy => ("The server is busy. Please try again in a moment.".to_owned(), "busy"),
+            Self::Full => {
+                ("The server's storage is full: nothing can be changed until there is room.".to_owned(), "storage_full")
+            }
+            Self::Unavailable => {
+                ("The server's storage does not answer. Please try again in a moment.".to_owned(), "unavailable")
+            }
             Self::Internal => ("An internal error occurred.".to_owned(), "error"),
         };
         json!({ "detail": detail, "code": code })
@@ -76,7 +86,7 @@ impl ApiError {
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let mut response = (self.status(), Json(self.body())).into_response();
-        if matches!(self, Self::Busy) {
+        if self.status() == StatusCode::SERVICE_UNAVAILABLE {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         }
         response
@@ -90,12 +100,16 @@ impl From<StoreError> for ApiError {
                 tracing::warn!(%error, "the storage is busy");
                 Self::Busy
             }
+            StoreError::Full(_) => {
+                tracing::error!(%error, "nothing can be kept");
+                Self::Full
+            }
             StoreError::Taken(field) => Self::Invalid(Errors::field(field, "This field must be unique.", "unique")),
             StoreError::Invalid(message) => Self::Invalid(Errors::whole(message, "invalid")),
             StoreError::Missing(what) => Self::NotFound(format!("No {what} matches the given query.")),
             StoreError::Backend(_) => {
                 tracing::error!(%error, "the storage failed");
-                Self::Busy
+                Self::Unavailable
             }
             StoreError::Corrupt(_) | StoreError::WrongSecretKey => {
                 tracing::error!(%error, "stored data cannot be used");

@@ -64,16 +64,23 @@ impl App {
         if session.user.is_none() || now - session.last_used < often {
             return Ok(true);
         }
-        let mut repo = self.store().backend().begin(Durability::Relaxed).await?;
-        match repo.sessions().touch(&session.id, now, client.ip, &client.user_agent).await {
-            Ok(()) => repo.save().await.map(|()| true),
+        match self.note_use(&session.id, client).await {
+            Ok(()) => Ok(true),
             Err(StoreError::Missing(_)) => Ok(false),
-            Err(StoreError::Busy(why)) => {
-                tracing::debug!(why, "the use of a session is not noted");
+            // Who only reads need not be told that nothing can be written now.
+            Err(error @ (StoreError::Busy(_) | StoreError::Full(_) | StoreError::Backend(_))) => {
+                tracing::debug!(%error, "the use of a session is not noted");
                 Ok(true)
             }
             Err(error) => Err(error),
         }
+    }
+
+    async fn note_use(&self, session: &[u8; 32], client: &Client) -> Result<()> {
+        let now = self.store().clock().now();
+        let mut repo = self.store().backend().begin(Durability::Relaxed).await?;
+        repo.sessions().touch(session, now, client.ip, &client.user_agent).await?;
+        repo.save().await
     }
 
     /// Puts a change of the session's cookie into a response.

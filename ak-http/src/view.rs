@@ -112,7 +112,7 @@ impl App {
     /// The page for what cannot be done just now.
     pub(crate) fn failed_page(&self, look: &Look, status: StatusCode, retry_url: &str) -> Response {
         let (heading, message) = match status {
-            StatusCode::SERVICE_UNAVAILABLE => ("Just a moment", "The server is busy. Please try again shortly."),
+            StatusCode::SERVICE_UNAVAILABLE => ("Just a moment", "The server cannot do this just now. Please try again shortly."),
             _ => (
                 "Something went wrong",
                 "The page could not be shown. The reference below leads your administrator to the reason.",

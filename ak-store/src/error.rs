@@ -6,9 +6,12 @@ pub enum StoreError {
     /// The backend could not be reached, or answered with a failure. The text is for the log.
     #[error("storage: {0}")]
     Backend(String),
-    /// The storage is full, locked for too long, or otherwise cannot take a write now.
+    /// The storage is locked for too long, or otherwise cannot take a write now.
     #[error("storage is busy: {0}")]
     Busy(String),
+    /// There is no room for what is to be kept. Reading goes on.
+    #[error("storage is full: {0}")]
+    Full(String),
     /// A unique value is taken already: the name of the field.
     #[error("a record with this {0} already exists")]
     Taken(&'static str),
@@ -22,7 +25,10 @@ pub enum StoreError {
     #[error("stored data: {0}")]
     Corrupt(String),
     /// The secret key is not the one that the data was written with.
-    #[error("the secret key (AUTHENTIK_SECRET_KEY) is not the one this database was written with")]
+    #[error(
+        "the secret key (AUTHENTIK_SECRET_KEY) is not the one this database was written with: set it back, or run \
+         `ak secret rotate --from <old key>`; without the old key, what is encrypted in it cannot be recovered"
+    )]
     WrongSecretKey,
 }
 

@@ -18,6 +18,7 @@ mod keyring;
 pub mod memory;
 pub mod model;
 pub mod records;
+pub mod rotation;
 #[cfg(feature = "sqlite")]
 pub mod sql;
 pub mod tasks;

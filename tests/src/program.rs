@@ -102,8 +102,12 @@ impl Home {
 
     /// Starts a program with these arguments.
     pub fn start_program(&self, program: &str, arguments: &[&str]) -> Running {
-        let path = programs().join(program);
-        let mut child = Command::new(&path)
+        self.start_file(&programs().join(program), arguments)
+    }
+
+    /// Starts a program of the system, which may end by starting one of ours.
+    pub fn start_file(&self, path: &Path, arguments: &[&str]) -> Running {
+        let mut child = Command::new(path)
             .args(arguments)
             .current_dir(self.path())
             // What the test was started with is none of the product's business.

@@ -176,26 +176,36 @@ impl Given {
     /// Follows `env://` and `file://`.
     pub(super) fn resolve(self, definition: &Definition, environment: &BTreeMap<String, String>) -> Result<Self, ConfigError> {
         let Value::String(text) = &self.value else { return Ok(self) };
-        let (value, default, what) = if let Some(target) = text.strip_prefix("env://") {
-            let (name, default) = split_default(target);
-            (environment.get(name).cloned(), default, "the environment variable that it names is not set")
-        } else if let Some(target) = text.strip_prefix("file://") {
-            if definition.literal {
-                let message = "cannot be read from a file (file://); give the value itself, or env:// and a variable's name";
-                return Err(ConfigError::setting(&self.name, message));
-            }
-            let (path, default) = split_default(target);
-            let content = read_small(Path::new(path))
-                .map_err(|e| ConfigError::setting(&self.name, format!("the file that it names cannot be read: {e}")))?;
-            (content.map(|content| content.trim().to_owned()), default, "the file that it names does not exist")
-        } else {
-            return Ok(self);
-        };
-        match value.or_else(|| default.map(str::to_owned)) {
-            Some(value) => Ok(Self { name: self.name, value: Value::String(value), indirect: true }),
-            None => Err(ConfigError::setting(&self.name, what)),
+        if definition.literal && text.starts_with(FILE) {
+            let message = "cannot be read from a file (file://); give the value itself, or env:// and a variable's name";
+            return Err(ConfigError::setting(&self.name, message));
+        }
+        match follow(text, environment) {
+            None => Ok(self),
+            Some(Ok(value)) => Ok(Self { name: self.name, value: Value::String(value), indirect: true }),
+            Some(Err(why)) => Err(ConfigError::setting(&self.name, why)),
         }
     }
+}
+
+const FILE: &str = "file://";
+
+/// What `env://` or `file://` leads to, or why to nothing. `None`: the text stands for itself.
+pub(super) fn follow(text: &str, environment: &BTreeMap<String, String>) -> Option<Result<String, String>> {
+    let (value, default, what) = if let Some(target) = text.strip_prefix("env://") {
+        let (name, default) = split_default(target);
+        (environment.get(name).cloned(), default, "the environment variable that it names is not set")
+    } else if let Some(target) = text.strip_prefix(FILE) {
+        let (path, default) = split_default(target);
+        let content = match read_small(Path::new(path)) {
+            Ok(content) => content,
+            Err(error) => return Some(Err(format!("the file that it names cannot be read: {error}"))),
+        };
+        (content.map(|content| content.trim().to_owned()), default, "the file that it names does not exist")
+    } else {
+        return None;
+    };
+    Some(value.or_else(|| default.map(str::to_owned)).ok_or_else(|| what.to_owned()))
 }
 
 fn split_default(target: &str) -> (&str, Option<&str>) {

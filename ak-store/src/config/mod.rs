@@ -105,6 +105,23 @@ pub fn load_from(
     Ok(Loaded { settings, warnings, file: file.map(|(path, _)| path.to_owned()) })
 }
 
+/// A secret that a command is given as `name`: itself, or where it is (`env://NAME`, `file:///path`), so that it need not stand in
+/// the list of processes.
+///
+/// # Errors
+/// Where it leads to nothing, or is empty.
+pub fn secret_argument(
+    name: &str,
+    text: &str,
+    environment: impl IntoIterator<Item = (String, String)>,
+) -> Result<Secret, ConfigError> {
+    let found = gather::follow(text, &environment.into_iter().collect()).unwrap_or_else(|| Ok(text.to_owned()));
+    match found.map_err(|why| ConfigError::setting(name, why))? {
+        empty if empty.is_empty() => Err(ConfigError::setting(name, "is empty")),
+        secret => Ok(Secret::new(secret)),
+    }
+}
+
 /// Somebody who names a PostgreSQL server must not get an empty SQLite database without a word.
 fn refuse_postgresql(gathered: &Gathered) -> Result<(), ConfigError> {
     match gathered.peek("postgresql__host") {

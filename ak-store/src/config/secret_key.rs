@@ -29,6 +29,11 @@ pub fn load_or_create_secret_key(dir: &Path, rng: &dyn Rng) -> Result<Secret, Co
     read(&path)?.ok_or_else(|| ConfigError::file(&path, "the file vanished"))
 }
 
+/// The secret key kept in `dir`, if there is one.
+pub(super) fn load_secret_key(dir: &Path) -> Result<Option<Secret>, ConfigError> {
+    read(&dir.join(SECRET_KEY_FILE))
+}
+
 fn read(path: &Path) -> Result<Option<Secret>, ConfigError> {
     let Some(text) = read_small(path).map_err(|e| ConfigError::file(path, e))? else { return Ok(None) };
     let key = text.trim();

@@ -8,7 +8,7 @@ use ipnet::IpNet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::secret_key::load_or_create_secret_key;
+use super::secret_key::{SECRET_KEY_FILE, load_or_create_secret_key, load_secret_key};
 use super::{ConfigError, Secret, definitions, values};
 use crate::clock::Rng;
 
@@ -141,13 +141,37 @@ impl Settings {
         self.sqlite.path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."))
     }
 
+    /// The secret key that was given, or else the one kept in [`Settings::data_dir`]; `None` where there is neither.
+    pub fn existing_secret_key(&self) -> Result<Option<Secret>, ConfigError> {
+        match &self.secret_key {
+            Some(key) => Ok(Some(key.clone())),
+            None => load_secret_key(self.data_dir()),
+        }
+    }
+
     /// The secret key that was given, or else the one kept in [`Settings::data_dir`], made at the first call
     /// ([`load_or_create_secret_key`]).
+    ///
+    /// # Errors
+    /// Also where there is a database already: a new key would not open it.
     pub fn effective_secret_key(&self, rng: &dyn Rng) -> Result<Secret, ConfigError> {
-        match &self.secret_key {
-            Some(key) => Ok(key.clone()),
-            None => load_or_create_secret_key(self.data_dir(), rng),
+        if let Some(key) = self.existing_secret_key()? {
+            return Ok(key);
         }
+        if !std::fs::metadata(&self.sqlite.path).is_ok_and(|found| found.is_file() && found.len() > 0) {
+            return load_or_create_secret_key(self.data_dir(), rng);
+        }
+        // Another process may have made both since.
+        let missing = || {
+            let file = self.data_dir().join(SECRET_KEY_FILE);
+            let message = format!(
+                "the secret key is missing, but the database {} was written with one: put it into this file, or set \
+                 AUTHENTIK_SECRET_KEY",
+                self.sqlite.path.display()
+            );
+            ConfigError::file(&file, message)
+        };
+        self.existing_secret_key()?.ok_or_else(missing)
     }
 
     /// All settings as a Markdown table: name in the environment, default, meaning.

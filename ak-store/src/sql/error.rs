@@ -33,7 +33,8 @@ pub(super) fn meaning(error: sqlx::Error) -> StoreError {
     let text = error.to_string();
     // The extended codes keep the primary one in their lowest byte.
     match database.code().and_then(|code| code.parse::<i32>().ok()).map(|code| code & 0xff) {
-        Some(5 | 6 | 13) => StoreError::Busy(text), // BUSY, LOCKED, FULL
+        Some(5 | 6) => StoreError::Busy(text),      // BUSY, LOCKED
+        Some(13) => StoreError::Full(text),         // FULL
         Some(11 | 26) => StoreError::Corrupt(text), // CORRUPT, NOTADB
         _ => StoreError::Backend(text),
     }
@@ -44,6 +45,7 @@ pub(super) fn at(place: impl std::fmt::Display, error: StoreError) -> StoreError
     match error {
         StoreError::Backend(text) => StoreError::Backend(format!("{place}: {text}")),
         StoreError::Busy(text) => StoreError::Busy(format!("{place}: {text}")),
+        StoreError::Full(text) => StoreError::Full(format!("{place}: {text}")),
         StoreError::Corrupt(text) => StoreError::Corrupt(format!("{place}: {text}")),
         other => other,
     }

@@ -12,6 +12,7 @@ use super::dialect::SQLITE;
 use super::error::{at, meaning};
 use super::migrations::{MIGRATIONS, NOTES, newest};
 use super::pool::Pool;
+use super::presence::Presence;
 use super::tx::Tx;
 use crate::error::{Result, StoreError};
 use crate::records::{Backend, Durability, Repository};
@@ -34,6 +35,7 @@ impl Default for SqliteOptions {
 /// Keeps everything in one SQLite file (and the two that SQLite puts beside it).
 pub struct SqliteBackend {
     path: PathBuf,
+    presence: Presence,
     writer: Pool,
     readers: Pool,
     /// What [`Self::changed_elsewhere`] saw last.
@@ -82,6 +84,7 @@ impl SqliteBackend {
             .disable_statement_logging();
         let backend = Self {
             path: path.into(),
+            presence: Presence::note(path)?,
             writer: Pool::new(connect.clone().journal_mode(SqliteJournalMode::Wal), 1),
             readers: Pool::new(connect.pragma("query_only", "ON"), options.readers.max(1)),
             seen: AtomicI64::new(0),
@@ -145,12 +148,14 @@ impl SqliteBackend {
 #[async_trait]
 impl Backend for SqliteBackend {
     async fn begin(&self, durability: Durability) -> Result<Box<dyn Repository>> {
+        self.presence.check()?;
         let mut lease = self.writer.lend().await?;
         lease.begin(durability).await?;
         Ok(Box::new(Tx::new(lease, &SQLITE, true)))
     }
 
     async fn read(&self) -> Result<Box<dyn Repository>> {
+        self.presence.check()?;
         let mut lease = self.readers.lend().await?;
         lease.begin_view().await?;
         Ok(Box::new(Tx::new(lease, &SQLITE, false)))
@@ -161,8 +166,10 @@ impl Backend for SqliteBackend {
     }
 
     async fn ping(&self) -> Result<()> {
+        self.presence.check()?;
         let mut lease = self.readers.lend().await?;
-        sqlx::raw_sql("SELECT 1").execute(lease.connection()?).await.map_err(meaning)?;
+        // Something that the file has to be read for.
+        sqlx::raw_sql("SELECT 1 FROM sqlite_schema LIMIT 1").execute(lease.connection()?).await.map_err(meaning)?;
         Ok(())
     }
 

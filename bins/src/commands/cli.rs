@@ -24,6 +24,28 @@ pub enum Command {
     Worker,
     /// Bring the database to the shape of this version.
     Migrate,
+    /// Write a copy of the database to a file, while the server runs (SQLite).
+    ///
+    /// The copy is consistent and complete. Without the secret key (AUTHENTIK_SECRET_KEY, or the file `secret_key` beside the
+    /// database) it cannot be used: keep that elsewhere.
+    Backup {
+        /// Where to.
+        file: PathBuf,
+        /// Overwrite a file that is there.
+        #[arg(long)]
+        force: bool,
+    },
+    /// Put a copy made by `backup` in the place of the database (SQLite); server and worker must not run.
+    Restore {
+        /// The copy.
+        file: PathBuf,
+        /// Replace a database that is there; it is kept beside, as `<name>.before-restore-<time>`.
+        #[arg(long)]
+        force: bool,
+    },
+    /// The secret key.
+    #[command(subcommand)]
+    Secret(SecretCommand),
     /// Ask the server of this machine whether it is ready; exit status 0 if it is.
     Healthcheck,
     /// Print the settings with their defaults, as a Markdown table.
@@ -59,6 +81,19 @@ pub enum Command {
         /// Whom.
         #[arg(default_value = "akadmin")]
         user: String,
+    },
+}
+
+/// Commands about the secret key.
+#[derive(Subcommand)]
+pub enum SecretCommand {
+    /// Move the database from an old secret key to the configured one.
+    ///
+    /// What is encrypted and the keys for the API stay as they are; everybody has to sign in again.
+    Rotate {
+        /// The old key, or where it is: env://NAME, file:///path. (What is given here itself can be seen in the list of processes.)
+        #[arg(long, value_name = "OLD KEY")]
+        from: String,
     },
 }
 

@@ -1,10 +1,12 @@
 //! The command line: `ak <command>`. Each command is a few calls into the rooms.
 
+mod backup;
 mod blueprint;
 mod cli;
 mod group;
 mod health;
 mod recovery;
+mod secret;
 mod serve;
 mod token;
 mod user;
@@ -12,7 +14,7 @@ mod user;
 use std::io::Write as _;
 use std::process::ExitCode;
 
-pub use cli::{BlueprintCommand, Cli, Command, TokenCommand, UserCommand};
+pub use cli::{BlueprintCommand, Cli, Command, SecretCommand, TokenCommand, UserCommand};
 
 use crate::start::{StartError, Wiring, blueprints, load_settings, log_to_stderr, open_store};
 use ak_store::StoreError;
@@ -37,12 +39,22 @@ pub enum CommandError {
 
 /// Runs a command; what goes wrong is one line on the standard error stream, and exit status 1.
 pub async fn run(command: Command) -> ExitCode {
+    outlive_file_limits();
     match dispatch(command).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             say_error(&error.to_string());
             ExitCode::FAILURE
         }
+    }
+}
+
+/// A write beyond a limit on the size of files (`ulimit -f`) is an error like that of a full disk, and not the end of the process.
+fn outlive_file_limits() {
+    use tokio::signal::unix::{SignalKind, signal};
+    // SIGXFSZ on every Unix that this runs on. The handler stays when what listens to it goes.
+    if let Err(error) = signal(SignalKind::from_raw(25)) {
+        tracing::debug!(%error, "a limit on the size of files will end this process");
     }
 }
 
@@ -67,6 +79,9 @@ async fn dispatch(command: Command) -> Result<(), CommandError> {
         Command::Worker => return Ok(serve::worker(&settings).await?),
         Command::Healthcheck => return health::check(&settings).await,
         Command::HashPassword { password } => return user::hash(password).await,
+        Command::Backup { file, force } => return backup::write(&settings, &file, force).await,
+        Command::Restore { file, force } => return backup::restore(&settings, &file, force).await,
+        Command::Secret(SecretCommand::Rotate { from }) => return secret::rotate(&settings, &from).await,
         Command::Settings => {
             say(&ak_store::config::Settings::reference());
             return Ok(());
@@ -107,6 +122,7 @@ async fn dispatch(command: Command) -> Result<(), CommandError> {
         }
         Command::CreateAdminGroup { user } => group::create_admin(&store, &user).await?,
         Command::Server | Command::Worker | Command::Healthcheck | Command::HashPassword { .. } | Command::Settings => {}
+        Command::Backup { .. } | Command::Restore { .. } | Command::Secret(_) => {}
     }
     Ok(())
 }
