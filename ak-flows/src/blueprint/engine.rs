@@ -10,6 +10,7 @@ use ak_store::model::{Key, Pk, RecordKinds, Store, Unit, WriteError};
 use ak_store::records::{Durability, Event};
 use chrono::Duration;
 use serde_json::{Map, Value, json};
+use tokio::io::AsyncReadExt as _;
 
 use super::base::Base;
 use super::document::Blueprint;
@@ -239,12 +240,16 @@ impl Engine {
 /// Reads a file. `name` is what messages call it.
 pub async fn load(file: &Path, name: &str) -> Result<Blueprint, BlueprintError> {
     let whole = |message: String| BlueprintError::one(name, Place { line: 1, column: 1 }, "", message);
-    let length = tokio::fs::metadata(file).await.map_err(|e| whole(e.to_string()))?.len();
-    // Before it is read: it may not fit into memory.
-    if length > MAX_BYTES as u64 {
-        return Err(whole(format!("the file has {length} bytes; at the most {MAX_BYTES} are read")));
+    let opened = tokio::fs::File::open(file).await.map_err(|e| whole(e.to_string()))?;
+    let length = opened.metadata().await.map_err(|e| whole(e.to_string()))?.len();
+    // Before it is read: it may not fit into memory. What is no file may not end, and does not say so.
+    let mut bytes = Vec::new();
+    if length <= MAX_BYTES as u64 {
+        opened.take(MAX_BYTES as u64 + 1).read_to_end(&mut bytes).await.map_err(|e| whole(e.to_string()))?;
     }
-    let bytes = tokio::fs::read(file).await.map_err(|e| whole(e.to_string()))?;
+    if length.max(bytes.len() as u64) > MAX_BYTES as u64 {
+        return Err(whole(format!("the file is too large: at the most {MAX_BYTES} bytes are read")));
+    }
     let text = String::from_utf8(bytes).map_err(|e| {
         let valid = e.as_bytes().iter().take(e.utf8_error().valid_up_to());
         let line = 1 + valid.filter(|byte| **byte == b'\n').count();

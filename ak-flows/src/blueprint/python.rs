@@ -86,6 +86,8 @@ fn quoted(text: &str) -> String {
 
 /// The widest that a conversion may ask for: more is a mistake, or an attack.
 const MAX_WIDTH: usize = 1000;
+/// A text that grows longer than this is refused.
+const MAX_TEXT: usize = 1 << 20;
 
 /// `format % tuple(arguments)`, for the conversions s, r, a, d, i, u, f, F, e, g, x, X, o, c and %.
 pub(super) fn format(format: &str, arguments: &[Value]) -> Result<String, String> {
@@ -93,6 +95,9 @@ pub(super) fn format(format: &str, arguments: &[Value]) -> Result<String, String
     let mut arguments = arguments.iter();
     let mut rest = format.chars().peekable();
     while let Some(c) = rest.next() {
+        if out.len() > MAX_TEXT {
+            return Err(too_long());
+        }
         if c != '%' {
             out.push(c);
             continue;
@@ -118,7 +123,11 @@ pub(super) fn format(format: &str, arguments: &[Value]) -> Result<String, String
     if arguments.next().is_some() {
         return Err("the format takes fewer values than it is given".into());
     }
-    Ok(out)
+    if out.len() > MAX_TEXT { Err(too_long()) } else { Ok(out) }
+}
+
+fn too_long() -> String {
+    format!("the text grows longer than {MAX_TEXT} bytes")
 }
 
 fn digits(rest: &mut std::iter::Peekable<std::str::Chars<'_>>) -> Result<Option<usize>, String> {

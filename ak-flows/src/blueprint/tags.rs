@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use ak_store::model::{RecordKinds, Unit, WriteError};
 use futures::future::BoxFuture;
 use serde_json::{Map, Value};
+use tokio::io::AsyncReadExt as _;
 
 use super::document::Blueprint;
 use super::error::{BlueprintError, Place, Problem};
@@ -12,10 +13,11 @@ use super::find::{Model, document, find};
 use super::python::{equal, format, text, truth};
 use super::yaml::{Content, Node};
 
-/// How many values may be worked out for one blueprint: loops in loops end somewhere.
+/// How many values may be worked out for one blueprint: loops in loops end somewhere. A value that a tag makes counts for all that
+/// is in it, and a long text for several, since copies of copies grow faster than what is written.
 const MAX_STEPS: u64 = 1_000_000;
-/// A text that grows longer than this is refused.
-const MAX_TEXT: usize = 1 << 20;
+/// Bytes of text that count as one value.
+const BYTES_OF_A_STEP: usize = 64;
 /// A file that `!File` names and that is longer than this is refused.
 const MAX_FILE: u64 = 1 << 20;
 /// How deep values may be worked out inside of each other, contexts included.
@@ -81,10 +83,7 @@ impl<'a, 's> Evaluator<'a, '_, 's> {
     /// The value of a node.
     pub(super) fn value<'f>(&'f mut self, node: &'f Node) -> BoxFuture<'f, Worked<Value>> {
         Box::pin(async move {
-            *self.steps += 1;
-            if *self.steps > MAX_STEPS {
-                return self.fail(node.place, format!("more than {MAX_STEPS} values have to be worked out"));
-            }
+            self.charge(node, 1)?;
             if self.depth >= MAX_DEPTH {
                 return self.fail(node.place, format!("values lead more than {MAX_DEPTH} deep into each other"));
             }
@@ -94,8 +93,22 @@ impl<'a, 's> Evaluator<'a, '_, 's> {
                 None => self.plain(node).await,
             };
             self.depth -= 1;
-            value
+            let value = value?;
+            // The parts of a plain list or mapping have been counted on their own.
+            if node.tag.is_some() || value.is_string() {
+                self.charge(node, size(&value))?;
+            }
+            Ok(value)
         })
+    }
+
+    /// Counts values that are worked out.
+    fn charge(&mut self, node: &Node, values: u64) -> Worked<()> {
+        *self.steps = self.steps.saturating_add(values);
+        if *self.steps > MAX_STEPS {
+            return self.fail(node.place, format!("more than {MAX_STEPS} values have to be worked out"));
+        }
+        Ok(())
     }
 
     async fn plain(&mut self, node: &Node) -> Worked<Value> {
@@ -281,7 +294,6 @@ impl<'a, 's> Evaluator<'a, '_, 's> {
             values.push(self.value(argument).await?);
         }
         match format(&pattern, &values) {
-            Ok(text) if text.len() > MAX_TEXT => self.fail(node.place, format!("the text grows longer than {MAX_TEXT} bytes")),
             Ok(text) => Ok(Value::from(text)),
             Err(problem) => self.fail(node.place, problem),
         }
@@ -417,12 +429,25 @@ impl<'a, 's> Evaluator<'a, '_, 's> {
     }
 }
 
-async fn read(path: &str) -> std::io::Result<String> {
-    let length = tokio::fs::metadata(path).await?.len();
-    if length > MAX_FILE {
-        return Err(std::io::Error::other(format!("the file has {length} bytes; at the most {MAX_FILE} are read")));
+/// What a value counts for.
+fn size(value: &Value) -> u64 {
+    let text = |text: &str| (text.len() / BYTES_OF_A_STEP) as u64;
+    match value {
+        Value::String(found) => 1 + text(found),
+        Value::Array(list) => 1 + list.iter().map(size).sum::<u64>(),
+        Value::Object(map) => 1 + map.iter().map(|(key, value)| 1 + text(key) + size(value)).sum::<u64>(),
+        Value::Null | Value::Bool(_) | Value::Number(_) => 1,
     }
-    tokio::fs::read_to_string(path).await
+}
+
+/// What is no file may not end, and does not say so beforehand: no more than is taken is read.
+async fn read(path: &str) -> std::io::Result<String> {
+    let mut text = String::new();
+    tokio::fs::File::open(path).await?.take(MAX_FILE + 1).read_to_string(&mut text).await?;
+    if text.len() as u64 > MAX_FILE {
+        return Err(std::io::Error::other(format!("the file has more than {MAX_FILE} bytes")));
+    }
+    Ok(text)
 }
 
 fn step_into(value: &Value, step: &str) -> Option<Value> {
