@@ -213,7 +213,7 @@ async fn what_changed_since_the_backup_is_in_the_database_that_was_put_aside() {
     assert!(back.succeeded(), "{back:?}");
     let served = home.serve().await;
     assert_eq!(me(&served, &later).await, 200);
-    assert_eq!(stages(&served).await, ["before", "after"]);
+    assert_eq!(stages(&served).await, ["after", "before"]);
     assert_eq!(served.stop().await.code, Some(0));
 }
 

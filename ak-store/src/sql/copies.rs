@@ -116,7 +116,10 @@ pub async fn restore(from: &Path, database: &Path, replace: bool, now: DateTime<
     }
     let draft = Draft::beside(database, rng).await?;
     draft.fill(from).await?;
-    let (version, keyring) = inspect(&draft.path).await.map_err(|error| at(from.display(), error))?;
+    let (version, keyring) = inspect(&draft.path).await.map_err(|error| match error {
+        StoreError::Invalid(why) => invalid(format!("{}: {why}", from.display())),
+        error => at(from.display(), error),
+    })?;
     draft.sync().await?;
     let mut kept = None;
     if is_there {
@@ -160,7 +163,7 @@ async fn hold(database: &Path) -> Result<Option<SqliteConnection>> {
 
 /// Gives the old database a second name; its own one is taken over by the new one. Logs that a broken one has left go along.
 async fn put_aside(database: &Path, now: DateTime<Utc>) -> Result<PathBuf> {
-    let kept = beside(database, &format!(".before-restore-{}", now.format("%Y%m%dT%H%M%SZ")));
+    let kept = beside(database, &format!(".before-restore-{}", now.format("%Y%m%dT%H%M%S%.3fZ")));
     if exists(&kept).await? {
         return refuse(format!("{} is there already", kept.display()));
     }
@@ -316,8 +319,10 @@ fn beside(path: &Path, end: &str) -> PathBuf {
 
 /// Whether the file is a database's own, or one of those that SQLite puts beside it.
 async fn is_part_of(file: &Path, database: &Path) -> Result<bool> {
+    let file = &in_full(file).await;
     for part in ["", "-wal", "-shm", "-journal"].map(|end| beside(database, end)) {
-        if part == file {
+        // It need not be there now.
+        if in_full(&part).await == *file {
             return Ok(true);
         }
         if let (Ok(one), Ok(other)) = (fs::metadata(file).await, fs::metadata(&part).await)
@@ -327,6 +332,15 @@ async fn is_part_of(file: &Path, database: &Path) -> Result<bool> {
         }
     }
     Ok(false)
+}
+
+/// The path from the root, as far as there is one.
+async fn in_full(path: &Path) -> PathBuf {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    match (fs::canonicalize(folder).await, path.file_name()) {
+        (Ok(folder), Some(name)) => folder.join(name),
+        _ => path.to_owned(),
+    }
 }
 
 /// Whether there is something at a path, be it a link that leads nowhere.
