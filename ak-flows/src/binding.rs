@@ -1,6 +1,6 @@
 //! Which stages a flow has.
 
-use ak_policy::{EngineMode, PolicyTarget};
+use ak_policy::{EngineMode, PolicyBinding, PolicyTarget};
 use ak_store::model::{Kind, Meta, Ref, Roles, Row};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -75,9 +75,10 @@ pub struct FlowStageBindingShown {
 impl Kind for FlowStageBinding {
     const META: Meta = Meta {
         pk_filters: &["fsb_uuid", "pbm_uuid"],
+        through: &[("policies", PolicyBinding::META.model, "policy")],
         label: "order",
         unique: &[&["target", "stage", "order"]],
-        search: &[],
+        search: &["stage__name"],
         order: &["target", "order"],
         ..Meta::new("authentik_flows.flowstagebinding", "flows/bindings", "Flow Stage Binding", "Flow Stage Bindings")
     };

@@ -163,7 +163,7 @@ impl Kind for PolicyBinding {
         related: "bindings",
         label: "order",
         unique: &[&["policy", "target", "order"]],
-        search: &[],
+        search: &["policy__name"],
         order: &["target", "order"],
         ..Meta::new("authentik_policies.policybinding", "policies/bindings", "Policy Binding", "Policy Bindings")
     };

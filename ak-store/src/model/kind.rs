@@ -53,13 +53,16 @@ pub struct Meta {
     pub pk_filters: &'static [&'static str],
     /// The name by which the objects that it refers to know it in filters, where that is not its model's.
     pub related: &'static str,
+    /// Filters by what is tied to the object through others: the filter's name, the model of the objects that tie, and the field
+    /// of theirs that names what is tied.
+    pub through: &'static [(&'static str, &'static str, &'static str)],
     /// Names of the values of [`Kind::facts`] that lists can be filtered by.
     pub fact_filters: &'static [&'static str],
     /// The field that names the object for people.
     pub label: &'static str,
     /// Sets of fields whose values no two objects share.
     pub unique: &'static [&'static [&'static str]],
-    /// Fields that a search looks into.
+    /// Fields that a search looks into; `stage__name` is the name of what `stage` refers to.
     pub search: &'static [&'static str],
     /// Fields that a list is sorted by, `-` in front for descending.
     pub order: &'static [&'static str],
@@ -82,6 +85,7 @@ impl Meta {
             pk_name: "pk",
             pk_filters: &[],
             related: "",
+            through: &[],
             fact_filters: &[],
             label: "name",
             unique: &[&["name"]],
@@ -266,7 +270,8 @@ impl KindInfo {
         let schema = schema_of::<K>();
         let fields = compile(&schema).map_err(|problem| format!("{}: {problem}", K::META.model))?;
         for name in K::META.unique.iter().copied().flatten().chain(K::META.search).chain([&K::META.label]) {
-            if !fields.iter().any(|f| *f.name == **name) && *name != "pk" {
+            let first = name.split("__").next().unwrap_or(name);
+            if !fields.iter().any(|f| *f.name == *first) && first != "pk" {
                 return Err(format!("{}: there is no field {name}", K::META.model));
             }
         }

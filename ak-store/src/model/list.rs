@@ -110,7 +110,7 @@ impl Snapshot {
                 let Some(object) = self.object(pk) else { continue };
                 let document = object.body().map(|b| b.document()).unwrap_or_default();
                 let asked = conditions.iter().all(|c| c.holds(self, pk, &document));
-                if asked && found(info, &document, &words) {
+                if asked && self.is_found(info, &document, &words) {
                     rows.push((sort_keys(&order, pk, &document), object.clone()));
                 }
             }
@@ -129,7 +129,8 @@ impl Snapshot {
 
     fn conditions<'a>(&'a self, info: &'a KindInfo, query: &'a ListQuery) -> Result<Vec<Condition<'a>>, BadQuery> {
         let mut out: Vec<Condition<'a>> = Vec::new();
-        for (name, value) in &query.filters {
+        // A condition without a value is none, as in forms that send all their inputs.
+        for (name, value) in query.filters.iter().filter(|(_, value)| !value.is_empty()) {
             let Some(mut condition) = self.condition(info, name) else { continue };
             condition.value(value).map_err(|message| BadQuery::Filter(Errors::field(name, message, "invalid")))?;
             // The same name again widens a list of choices.
@@ -180,6 +181,12 @@ impl Snapshot {
                 at = None;
                 continue;
             }
+            if let Some((_, model, field)) = kind.meta.through.iter().find(|(name, ..)| *name == part) {
+                path.push(Hop::Through(self.registry().by_model(model)?.index, field));
+                lookup = if lookup == Lookup::Exact { Lookup::In } else { lookup };
+                at = None;
+                continue;
+            }
             if kind.field(part).is_none() {
                 path.push(Hop::Users(self.user_kind(part).filter(|_| lookup == Lookup::IsNull)?));
                 at = None;
@@ -194,6 +201,22 @@ impl Snapshot {
             };
         }
         Some(Condition { name, path, lookup, values: Vec::new() })
+    }
+
+    /// Whether every word is in one of the searched fields. Where nothing is searched, everything is found.
+    fn is_found(&self, info: &KindInfo, document: &Map<String, Value>, words: &[String]) -> bool {
+        if words.is_empty() || info.meta.search.is_empty() {
+            return true;
+        }
+        let texts: Vec<String> = info.meta.search.iter().map(|path| text(&self.follow(document, path)).to_lowercase()).collect();
+        words.iter().all(|word| texts.iter().any(|text| text.contains(word.as_str())))
+    }
+
+    /// The value at a path of names joined by `__` that may lead over references, whatever they lead to.
+    fn follow(&self, document: &Map<String, Value>, path: &str) -> Value {
+        let Some((first, rest)) = path.split_once("__") else { return document.get(path).cloned().unwrap_or_default() };
+        let target = document.get(first).and_then(|value| Pk::from_value(value, Space::Uuid)).and_then(|pk| self.object(pk));
+        target.and_then(|object| object.body()).map_or(Value::Null, |body| self.follow(&body.document(), rest))
     }
 
     /// The kind whose objects the ones that they refer to know by this name.
@@ -221,6 +244,8 @@ enum Hop<'a> {
     Managed,
     /// The objects of a kind that refer to this one.
     Users(usize),
+    /// What this field of such objects refers to.
+    Through(usize, &'a str),
     Field(&'a Field),
 }
 
@@ -238,6 +263,7 @@ impl Condition<'_> {
         for text in texts {
             let fits = match (self.lookup, self.path.last()) {
                 (Lookup::IsNull, _) => flag(text).is_some(),
+                (Lookup::Exact | Lookup::In, Some(Hop::Through(..))) => uuid::Uuid::parse_str(text).is_ok(),
                 (Lookup::Exact | Lookup::In, Some(Hop::Pk(space))) => Pk::from_value(&Value::from(text), *space).is_some(),
                 (Lookup::Exact | Lookup::In, Some(Hop::Field(field))) => match &field.shape {
                     Shape::Uuid => uuid::Uuid::parse_str(text).is_ok(),
@@ -315,6 +341,11 @@ fn reach(snapshot: &Snapshot, pk: Pk, document: &Map<String, Value>, path: &[Hop
             body.and_then(|b| b.facts().remove(*name)).unwrap_or_default()
         }
         Some((Hop::Managed, _)) => snapshot.object(pk).and_then(|o| o.managed.as_deref()).map_or(Value::Null, Value::from),
+        Some((Hop::Through(kind, field), _)) => {
+            let ties = snapshot.referrers(Key::Object(pk)).filter(|tie| tie.kind == Some(*kind));
+            let tied = ties.filter_map(|tie| tie.body()?.document().remove(*field)).filter(|value| !value.is_null());
+            tied.collect()
+        }
         Some((Hop::Users(kind), _)) => {
             let used = snapshot.referrers(Key::Object(pk)).any(|user| user.kind == Some(*kind));
             if used { Value::Bool(true) } else { Value::Null }
@@ -330,13 +361,6 @@ fn reach(snapshot: &Snapshot, pk: Pk, document: &Map<String, Value>, path: &[Hop
             reach(snapshot, target.pk, &document, rest)
         }
     }
-}
-
-fn found(info: &KindInfo, document: &Map<String, Value>, words: &[String]) -> bool {
-    words.iter().all(|word| {
-        let fields = info.meta.search.iter().filter_map(|f| document.get(*f));
-        fields.map(|v| text(v).to_lowercase()).any(|text| text.contains(word.as_str()))
-    })
 }
 
 fn sort_keys(order: &[&str], pk: Pk, document: &Map<String, Value>) -> Vec<Value> {

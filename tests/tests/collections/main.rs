@@ -1,5 +1,10 @@
 //! The collections of all kinds: made, read, listed, changed, deleted as the contract says, by one code for every kind.
 
+mod bad_input;
+mod certificates;
+mod filters;
+mod used_by;
+
 use ak_tests::contract::{Mode, contract};
 use ak_tests::server::{Reply, Server};
 use serde_json::{Value, json};
@@ -56,7 +61,19 @@ async fn samples(server: &Server) -> Vec<Sample> {
     let (ed, _) = certificate("two.example", &rcgen::PKCS_ED25519);
     let pair =
         server.make("crypto/certificatekeypairs", &json!({ "name": "used", "certificate_data": ec, "key_data": ec_key })).await;
+    let pair2 = server.make("crypto/certificatekeypairs", &json!({ "name": "used too", "certificate_data": ec })).await;
+    let app = server.make("core/applications", &json!({ "name": "used", "slug": "used" })).await;
     vec![
+        Sample {
+            path: "core/applications",
+            one: json!({ "name": "One", "slug": "one", "group": "g", "meta_launch_url": "https://one.example/", "open_in_new_tab": true,
+                "meta_icon": "https://one.example/icon.svg", "meta_description": "First", "meta_publisher": "Ada", "meta_hide": true,
+                "policy_engine_mode": "all" }),
+            two: json!({ "name": "Two", "slug": "two", "group": "h", "meta_launch_url": "https://two.example/", "meta_description": "Second",
+                "meta_publisher": "Grace" }),
+            change: json!({ "meta_description": "Changed" }),
+            moot: &[],
+        },
         Sample {
             path: "flows/instances",
             one: json!({ "name": "One", "slug": "one", "title": "One", "designation": "recovery", "denied_action": "message" }),
@@ -70,23 +87,24 @@ async fn samples(server: &Server) -> Vec<Sample> {
                 "invalid_response_action": "restart", "policy_engine_mode": "all" }),
             two: json!({ "target": b, "stage": y["pk"], "order": 2 }),
             change: json!({ "order": 7 }),
-            moot: &["policies"],
+            moot: &[],
         },
         Sample {
             path: "policies/bindings",
             one: json!({ "target": a, "user": ada.pk, "order": 1, "timeout": 10 }),
             two: json!({ "target": b, "group": staff.pk, "order": 2, "enabled": false, "negate": true }),
             change: json!({ "order": 7 }),
-            // No policy of its own kind exists yet: bindings name people.
-            moot: &["policy", "policy__isnull"],
+            moot: &[],
         },
         Sample {
             path: "core/brands",
             one: json!({ "domain": "one.example", "branding_title": "One", "branding_logo": "/one.svg", "branding_favicon": "/one.ico",
                 "branding_default_flow_background": "/one.jpg", "flow_authentication": a, "flow_invalidation": a, "flow_recovery": a,
-                "flow_unenrollment": a, "flow_user_settings": a, "web_certificate": pair["pk"] }),
-            two: json!({ "domain": "two.example", "branding_title": "Two" }),
+                "flow_unenrollment": a, "flow_user_settings": a, "web_certificate": pair["pk"], "default_application": app["pk"] }),
+            two: json!({ "domain": "two.example", "branding_title": "Two", "flow_authentication": b, "flow_invalidation": b,
+                "flow_recovery": b, "flow_unenrollment": b, "flow_user_settings": b, "web_certificate": pair2["pk"] }),
             change: json!({ "branding_title": "Changed" }),
+            // Only one brand is the default: see the test of that filter.
             moot: &["default", "client_certificates", "flow_device_code", "flow_lockdown", "flow_request", "flow_user_switch"],
         },
         Sample {
@@ -94,6 +112,7 @@ async fn samples(server: &Server) -> Vec<Sample> {
             one: json!({ "name": "one", "certificate_data": ec, "key_data": ec_key }),
             two: json!({ "name": "two", "certificate_data": ed }),
             change: json!({ "name": "changed" }),
+            // The product's own objects only: see the test of that filter.
             moot: &["managed"],
         },
         Sample {
@@ -114,7 +133,8 @@ async fn samples(server: &Server) -> Vec<Sample> {
             path: "stages/identification",
             one: json!({ "name": "one", "user_fields": ["email"], "password_stage": p["pk"], "case_insensitive_matching": false,
                 "show_matched_user": false, "enrollment_flow": a, "recovery_flow": a, "passwordless_flow": a, "show_source_labels": true }),
-            two: json!({ "name": "two", "user_fields": ["username"], "password_stage": q["pk"], "recovery_flow": b }),
+            two: json!({ "name": "two", "user_fields": ["username"], "password_stage": q["pk"], "enrollment_flow": b, "recovery_flow": b,
+                "passwordless_flow": b }),
             change: json!({ "user_fields": ["username", "upn"] }),
             moot: LATER,
         },
@@ -222,37 +242,6 @@ async fn an_object_is_made_read_changed_and_deleted_as_the_contract_says() {
             admin.get(&format!("{at}used_by/")).await,
         ] {
             refused(&reply, 404);
-        }
-    }
-}
-
-#[tokio::test]
-async fn every_filter_of_the_contract_drops_the_object_that_differs() {
-    let server = Server::start().await;
-    let admin = server.admin();
-    for sample in samples(&server).await {
-        let one = server.make(sample.path, &sample.one).await;
-        let two = server.make(sample.path, &sample.two).await;
-        let operation = contract().operation("GET", &format!("/{}/", sample.path)).unwrap();
-        for filter in operation.query().filter(|q| !["ordering", "page", "page_size", "search"].contains(q)) {
-            if sample.moot.contains(&filter) {
-                continue;
-            }
-            let of = |object: &Value| match filter {
-                "has_key" => object["private_key_available"].clone(),
-                "target_in" => object["target"].clone(),
-                name => object.get(name).unwrap_or(pk(object)).clone(),
-            };
-            let (wanted, other) = (of(&one), of(&two));
-            assert_ne!(wanted, other, "{}: the samples do not differ in {filter}", sample.path);
-            let text = wanted.as_str().map_or_else(|| wanted.to_string(), str::to_owned);
-            let query: String =
-                url::form_urlencoded::Serializer::new("page_size=100&".to_owned()).append_pair(filter, &text).finish();
-            let found = admin.get(&format!("{}?{query}", sample.list())).await;
-            assert_eq!(found.status, 200, "{}?{query}: {}", sample.path, found.text);
-            let keys: Vec<&Value> = found.body["results"].as_array().unwrap().iter().map(pk).collect();
-            assert!(keys.contains(&pk(&one)), "{}?{query} loses the one it asks for", sample.path);
-            assert!(!keys.contains(&pk(&two)), "{}?{query} keeps the other", sample.path);
         }
     }
 }
