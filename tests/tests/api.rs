@@ -184,7 +184,9 @@ mod ratchet {
         for route in &routes {
             let public = PUBLIC.iter().any(|(path, _)| path == route);
             for client in [server.client(), bearer(&server, "Bearer wrong")] {
-                let status = client.get(route).await.status;
+                let read = client.get(route).await.status;
+                // What only takes changes is asked for one.
+                let status = if read == 405 { client.post(route, &json!({})).await.status } else { read };
                 assert!(public || matches!(status, 401 | 403), "{route} answers {status} to anybody");
             }
         }
