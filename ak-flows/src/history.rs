@@ -80,9 +80,9 @@ pub fn shown(context: &Context) -> Map<String, Value> {
         all.insert("pending_user".into(), json!({ "pk": pk }));
     }
     if serde_json::to_string(&all).map_or(usize::MAX, |text| text.len()) > LONGEST {
-        all.values_mut().for_each(|value| *value = Value::from("…"));
+        let names = all.into_iter().filter(|(name, _)| name.len() <= 64).take(64);
+        all = names.map(|(name, _)| (name, Value::from("…"))).collect();
     }
-    all.retain(|name, _| name.len() <= LONGEST);
     all
 }
 

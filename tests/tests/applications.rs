@@ -127,8 +127,7 @@ async fn access_to_one_application_can_be_asked_for_and_is_explained_to_superuse
         }
         reply
     };
-    let (ada, bob, admin) =
-        (office.by_token(&office.ada).await, office.by_token(&office.bob).await, office.server.admin());
+    let (ada, bob, admin) = (office.by_token(&office.ada).await, office.by_token(&office.bob).await, office.server.admin());
     let all = ["ada", "either", "guests", "hidden", "nobody", "nowhere", "off", "public", "staff"];
     for (client, user, wanted) in [(&ada, &office.ada, &ADAS[..]), (&bob, &office.bob, &BOBS[..])] {
         for slug in all {
@@ -140,7 +139,8 @@ async fn access_to_one_application_can_be_asked_for_and_is_explained_to_superuse
         }
     }
     let why = check(&admin, "nobody", &format!("for_user={}", office.ada.pk)).await;
-    let logs: Vec<&Value> = why.body["log_messages"].as_array().unwrap().iter().map(|log| &log["attributes"]["passing"]).collect();
+    let logs: Vec<&Value> =
+        why.body["log_messages"].as_array().unwrap().iter().map(|log| &log["attributes"]["passing"]).collect();
     assert_eq!(logs, [&json!(true), &json!(false)], "{}", why.text);
     assert_eq!(check(&ada, "public", &format!("for_user={}", office.bob.pk)).await.status, 403);
     assert_eq!(check(&admin, "none", "").await.status, 404);
@@ -181,7 +181,10 @@ async fn addresses_are_made_for_who_looks() {
     let ada = office.by_token(&office.ada).await;
     let list = ada.get(&format!("{LIST}?slug=staff")).await;
     let staff = &list.body["results"][0];
-    assert_eq!((&staff["launch_url"], &staff["meta_launch_url"]), (&json!("https://staff.example/ada"), &json!("https://staff.example/%(username)s")));
+    assert_eq!(
+        (&staff["launch_url"], &staff["meta_launch_url"]),
+        (&json!("https://staff.example/ada"), &json!("https://staff.example/%(username)s"))
+    );
     let admin = office.server.admin();
     let read = admin.get(&format!("{LIST}nowhere/")).await;
     assert_eq!(read.body["launch_url"], Value::Null);
@@ -208,7 +211,8 @@ async fn people_from_outside_are_led_to_the_brands_application_and_nowhere_else(
     let brand = server.key_of("core/brands", "").await;
     let choose = async |slug: &str| {
         let application = server.admin().get(&format!("{LIST}{slug}/")).await.body["pk"].clone();
-        let reply = server.admin().patch(&format!("/api/v3/core/brands/{brand}/"), &json!({ "default_application": application })).await;
+        let reply =
+            server.admin().patch(&format!("/api/v3/core/brands/{brand}/"), &json!({ "default_application": application })).await;
         assert_eq!((reply.status, &reply.body["default_application"]), (200, &application), "{}", reply.text);
     };
     let (ada, bob) = (server.signed_in("ada").await, server.signed_in("bob").await);

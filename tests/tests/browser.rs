@@ -299,3 +299,46 @@ async fn who_clicks_twice_signs_in_once() {
     let rows = visitor.browser.find_all(By::Css(".list li")).await.unwrap();
     assert_eq!(rows.len(), 1, "one session");
 }
+
+/// A picture that needs no network.
+const ICON: &str = "data:image/svg+xml;base64,PHN2ZyB4bWxucz0iaHR0cDovL3d3dy53My5vcmcvMjAwMC9zdmciIHZpZXdCb3g9IjAgMCAyMCAyMCI+PGNpcmNsZSBjeD0iMTAiIGN5PSIxMCIgcj0iOCIgZmlsbD0iIzdDNUNGQyIvPjwvc3ZnPg==";
+
+#[tokio::test]
+async fn a_member_opens_what_others_do_not_see() {
+    let server = Server::start().await;
+    let (ada, _) = (server.user("ada").await, server.user("bob").await);
+    let staff = server.group("staff", &[&ada]).await;
+    let open = format!("{}/-/health/live/?who=%(username)s", server.url);
+    for (name, group, icon, about) in [
+        ("Mail", "", "", "Letters to and from everybody"),
+        ("Calendar", "", ICON, ""),
+        ("Payroll", "Staff", "fa://fa-coins", "What everybody earns, month by month, with all that is held back and why it is"),
+        ("Rota", "Staff", ICON, "Who works when"),
+    ] {
+        let application = json!({ "name": name, "slug": name, "group": group, "meta_icon": icon, "meta_description": about,
+            "meta_publisher": "Alpine Works", "meta_launch_url": open });
+        let made = server.make("core/applications", &application).await;
+        if group == "Staff" {
+            server.make("policies/bindings", &json!({ "target": made["pk"], "group": staff.pk, "order": 0 })).await;
+        }
+    }
+    let looks = [("member", "ada", Look::desktop(), true), ("stranger", "bob", Look::phone().dark(), false)];
+    for (name, username, look, has_scripts) in looks {
+        let visitor = Visitor::open(&server, name, look, has_scripts).await;
+        visitor.go("/if/user/").await;
+        visitor.fill("uid_field", username).await;
+        visitor.press("button[type=submit]").await;
+        visitor.fill("password", PASSWORD).await;
+        visitor.press("button[type=submit]").await;
+        visitor.see(".desk").await;
+        let mut cards = Vec::new();
+        for card in visitor.browser.find_all(By::Css(".app strong")).await.unwrap() {
+            cards.push(card.text().await.unwrap());
+        }
+        let wanted: &[&str] = if username == "ada" { &["Calendar", "Mail", "Payroll", "Rota"] } else { &["Calendar", "Mail"] };
+        assert_eq!(cards, wanted, "{name}");
+        visitor.page("applications").await;
+        visitor.press("a.app").await;
+        assert_eq!(visitor.place().await, format!("/-/health/live/?who={username}"));
+    }
+}

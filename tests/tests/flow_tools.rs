@@ -90,7 +90,12 @@ async fn a_flow_is_tried_about_oneself_and_without_a_step_being_taken() {
     assert_eq!(reply.body["link"], format!("{}/if/flow/tried/?inspector=available", server.url));
     // An authentication flow asks for nobody who has signed in, unless it was begun like this; and it is about her.
     let page = admin.get("/api/v3/flows/executor/tried/?query=").await;
-    assert_eq!((&page.body["component"], &page.body["pending_user"]), (&json!("ak-stage-password"), &json!("akadmin")), "{}", page.text);
+    assert_eq!(
+        (&page.body["component"], &page.body["pending_user"]),
+        (&json!("ak-stage-password"), &json!("akadmin")),
+        "{}",
+        page.text
+    );
     let other = administrator(&server).await.get("/api/v3/flows/executor/tried/?query=").await;
     assert_ne!(other.body["component"], "ak-stage-password", "another browser has not begun it");
 

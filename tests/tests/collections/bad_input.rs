@@ -127,7 +127,9 @@ async fn hostile_texts_come_back_as_they_were() {
         refused(&admin.get(&format!("/api/v3/core/applications/{path}/")).await, 404);
     }
     let half = r#"{"name":"\ud800"}"#;
-    let reply = admin.send(|http, url| http.post(url).header("content-type", "application/json").body(half), "/api/v3/stages/dummy/").await;
+    let reply = admin
+        .send(|http, url| http.post(url).header("content-type", "application/json").body(half), "/api/v3/stages/dummy/")
+        .await;
     refused(&reply, 400);
 }
 
@@ -140,7 +142,10 @@ async fn bodies_and_addresses_without_end_are_refused() {
         let large = json!({ "name": "x".repeat(2_000_000) });
         refused(&admin.post(&format!("/api/v3/{path}/"), &large).await, 413);
     }
-    refused(&admin.post("/api/v3/crypto/certificatekeypairs/generate/", &json!({ "common_name": "x".repeat(2_000_000) })).await, 413);
+    refused(
+        &admin.post("/api/v3/crypto/certificatekeypairs/generate/", &json!({ "common_name": "x".repeat(2_000_000) })).await,
+        413,
+    );
     let brand = admin.post("/api/v3/core/brands/", &json!({ "domain": "deep.example", "attributes": deep(100) })).await;
     assert!(brand.status == 400 && brand.body["attributes"].is_array(), "{}", brand.text);
     let many: String = (0..2000).map(|n| format!("name={n}&")).collect();
@@ -175,6 +180,7 @@ async fn a_binding_binds_one_thing_and_not_to_itself() {
     }
     assert_eq!(admin.get(path).await.body["pagination"]["count"], 0);
     let two = server.make("core/brands", &json!({ "domain": "two.example" })).await;
-    let reply = admin.patch(&format!("/api/v3/core/brands/{}/", two["brand_uuid"].as_str().unwrap()), &json!({ "default": true })).await;
+    let reply =
+        admin.patch(&format!("/api/v3/core/brands/{}/", two["brand_uuid"].as_str().unwrap()), &json!({ "default": true })).await;
     assert!(reply.status == 400 && reply.body["default"].is_array(), "{}", reply.text);
 }

@@ -31,7 +31,10 @@ async fn a_certificate_is_made_with_each_algorithm_for_the_names_and_days_that_w
         let (_, certificate) = X509Certificate::from_der(&der).unwrap();
         assert_eq!(certificate.subject(), certificate.issuer());
         let names = &certificate.subject_alternative_name().unwrap().unwrap().value.general_names;
-        assert!(names[..2] == [GeneralName::DNSName("a.example"), GeneralName::DNSName("*.b.example")] && names.len() == 4, "{names:?}");
+        assert!(
+            names[..2] == [GeneralName::DNSName("a.example"), GeneralName::DNSName("*.b.example")] && names.len() == 4,
+            "{names:?}"
+        );
         let digest: Vec<String> = <sha2::Sha256 as sha2::Digest>::digest(&der).iter().map(|b| format!("{b:02x}")).collect();
         assert_eq!(made.body["fingerprint_sha256"], digest.join(":"));
     }
@@ -103,7 +106,10 @@ async fn a_key_is_taken_only_with_its_own_certificate() {
         ("certificate_data", json!({ "certificate_data": "" })),
         ("certificate_data", json!({ "certificate_data": 7 })),
         ("key_data", json!({ "certificate_data": pem, "key_data": pem })),
-        ("key_data", json!({ "certificate_data": pem, "key_data": "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----" })),
+        (
+            "key_data",
+            json!({ "certificate_data": pem, "key_data": "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----" }),
+        ),
         ("key_data", json!({ "certificate_data": pem, "key_data": [] })),
     ] {
         let mut body = body.clone();

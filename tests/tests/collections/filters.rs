@@ -322,7 +322,9 @@ async fn every_collection_is_cut_into_pages() {
             seen.extend(cut.body["results"].as_array().unwrap().iter().cloned());
         }
         assert_eq!(&seen, whole, "{}: the pages together are the list", case.path);
-        for bad in [format!("page_size=1&page={}", count + 1), "page=0".into(), "page=x".into(), "page=18446744073709551616".into()] {
+        for bad in
+            [format!("page_size=1&page={}", count + 1), "page=0".into(), "page=x".into(), "page=18446744073709551616".into()]
+        {
             refused(&list(&bad).await, 404);
         }
         for size in ["0", "-1", "x", "", "101", "18446744073709551615", "99999999999999999999"] {
