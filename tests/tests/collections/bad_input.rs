@@ -36,7 +36,8 @@ async fn a_value_of_the_wrong_type_is_refused_at_its_field() {
         let snapshot = server.store.snapshot();
         // Collections of people have tests of their own.
         let Some(kind) = snapshot.registry().by_path(sample.path) else { continue };
-        for field in &kind.fields {
+        // What is read-only is not looked at.
+        for field in kind.fields.iter().filter(|f| !f.read_only) {
             for value in wrong(field) {
                 let name = &*field.name;
                 let reply = admin.patch(&at, &json!({ name: value })).await;

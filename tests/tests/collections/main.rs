@@ -11,10 +11,21 @@ use serde_json::{Value, json};
 
 const ME: &str = "/api/v3/core/users/me/";
 
+/// What answers hold beyond the contract, on purpose: the collection, and the property.
+const OURS: [(&str, &str); 1] = [("/managed/blueprints/", "last_error")];
+
 /// The answer of an operation, held against the contract.
 #[track_caller]
 fn exact(method: &str, path: &str, reply: &Reply) {
-    if let Err(error) = contract().validate_answer(method, path, reply.status, Mode::Exact, &reply.body) {
+    let mut body = reply.body.clone();
+    for (_, property) in OURS.iter().filter(|(collection, _)| path.starts_with(collection)) {
+        let rows = body.pointer("/results").is_some();
+        let objects = if rows { body["results"].as_array_mut().unwrap().iter_mut().collect() } else { vec![&mut body] };
+        for object in objects.into_iter().filter_map(Value::as_object_mut) {
+            object.remove(*property);
+        }
+    }
+    if let Err(error) = contract().validate_answer(method, path, reply.status, Mode::Exact, &body) {
         panic!("{error}\nin {}", reply.text);
     }
 }
@@ -114,6 +125,13 @@ async fn samples(server: &Server) -> Vec<Sample> {
             change: json!({ "name": "changed" }),
             // The product's own objects only: see the test of that filter.
             moot: &["managed"],
+        },
+        Sample {
+            path: "managed/blueprints",
+            one: json!({ "name": "one", "path": "one.yaml", "enabled": false, "context": { "a": 1 } }),
+            two: json!({ "name": "two", "path": "two.yaml", "enabled": true }),
+            change: json!({ "context": { "b": 2 } }),
+            moot: &[],
         },
         Sample {
             path: "stages/dummy",
