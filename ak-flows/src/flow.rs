@@ -121,7 +121,7 @@ pub struct Flow {
     #[schemars(length(min = 1))]
     pub name: String,
     /// Visible in the URL.
-    #[schemars(length(min = 1, max = 50), regex(pattern = r"^[-a-zA-Z0-9_]+$"))]
+    #[schemars(length(min = 1), regex(pattern = r"^[-a-zA-Z0-9_]+$"))]
     pub slug: String,
     /// Title of the flow's pages.
     #[schemars(length(min = 1))]

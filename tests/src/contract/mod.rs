@@ -61,6 +61,17 @@ impl Contract {
         self.schemas.keys().map(String::as_str)
     }
 
+    /// A schema as it stands in the document, references unfollowed.
+    pub fn schema(&self, name: &str) -> Option<&Value> {
+        self.schemas.get(name)
+    }
+
+    /// The schema that a property's schema stands for: references and the wrapping of one in `allOf` followed.
+    pub fn followed<'a>(&'a self, schema: &'a Value) -> &'a Value {
+        let inner = schema.get("allOf").and_then(|all| all.get(0)).unwrap_or(schema);
+        schema::name(inner).and_then(|name| self.schemas.get(name)).map_or(inner, |target| self.followed(target))
+    }
+
     /// Whether `value` is what the contract calls `schema`. Properties that the contract does not know are allowed.
     ///
     /// # Errors

@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod certificates;
+mod fields;
 mod filters;
 mod used_by;
 
