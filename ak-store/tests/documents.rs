@@ -8,14 +8,44 @@
 
 use std::sync::Arc;
 
-use ak_store::directory::documents;
 use ak_store::directory::password::{Cost, PasswordHasher};
+use ak_store::directory::{Role, documents};
 use ak_store::memory::MemoryBackend;
-use ak_store::model::{Change, RecordKinds, Registry, Store, StoreOptions, WriteError};
+use ak_store::model::{Change, Kind, Meta, Pk, RecordKinds, Registry, Roles, Row, Space, Store, StoreOptions, WriteError};
 use ak_store::records::{Durability, Page, Session, SessionFilter, UserFilter};
 use ak_store::{ManualClock, SystemRng};
 use chrono::Duration;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
+
+/// A role as this program has it.
+#[derive(Serialize, Deserialize, JsonSchema)]
+struct Duty {
+    name: String,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct Nothing {}
+
+impl Kind for Duty {
+    const META: Meta = Meta::new("test.duty", "duties", "Duty", "Duties");
+    type Shown = Nothing;
+
+    fn shown(&self, _: &Row<'_>) -> Nothing {
+        Nothing {}
+    }
+
+    fn roles(is: &mut Roles<Self>) {
+        is.a::<dyn Role>(|duty| duty);
+    }
+}
+
+impl Role for Duty {
+    fn name(&self) -> &str {
+        &self.name
+    }
+}
 
 const USER: &str = "authentik_core.user";
 const GROUP: &str = "authentik_core.group";
@@ -32,12 +62,13 @@ async fn world() -> World {
     let hasher = PasswordHasher::new(Cost::cheap_for_tests());
     let store = Store::open(StoreOptions {
         backend: Arc::new(MemoryBackend::new()),
-        registry: Registry::new().build().unwrap(),
+        registry: Registry::new().with::<Duty>().build().unwrap(),
         secret_key: "a secret key for tests".into(),
         clock: Arc::new(ManualClock::new(ak_store::clock::from_micros(1_000_000_000_000_000))),
         rng: Arc::new(SystemRng),
     });
-    World { store: store.await.unwrap(), kinds: documents::kinds(hasher.clone()), hasher }
+    let store = store.await.unwrap();
+    World { kinds: documents::kinds(hasher.clone(), store.keyring().clone()), store, hasher }
 }
 
 fn map(value: Value) -> Map<String, Value> {
@@ -77,6 +108,11 @@ impl World {
     async fn find(&self, model: &str, identifiers: Value) -> Result<Option<Value>, WriteError> {
         let mut repo = self.store.read().await.unwrap();
         self.kinds.by_model(model).unwrap().find(&mut *repo, &map(identifiers)).await
+    }
+
+    async fn duty(&self, name: &str) -> Value {
+        let input = json!({ "name": name });
+        self.store.write(|draft| draft.put("test.duty", None, &input, Change::Create)).await.unwrap().value()
     }
 
     async fn ada(&self) -> Value {
@@ -120,9 +156,10 @@ impl World {
 async fn an_account_is_what_its_document_says() {
     let world = world().await;
     let staff = world.make(GROUP, json!({ "name": "staff" })).await;
+    let duty = world.duty("guard").await;
     let input = json!({
         "username": "ada", "name": "Ada", "is_active": false, "email": "ada@example.com", "attributes": { "a": [1] },
-        "path": "people/staff", "type": "external", "groups": [staff],
+        "path": "people/staff", "type": "external", "groups": [staff], "roles": [duty],
     });
     let mut with_password = map(input.clone());
     with_password.insert("password".into(), json!(" a password "));
@@ -147,6 +184,7 @@ async fn all_that_is_wrong_with_an_account_is_told_at_once() {
     let nobody = "00000000-0000-0000-0000-000000000009";
     let wrong = json!({
         "username": "", "email": "no address", "is_active": "perhaps", "attributes": [], "type": "robot", "groups": ["x"],
+        "roles": "x",
     });
     assert_eq!(
         world.refused(USER, None, wrong).await,
@@ -158,9 +196,11 @@ async fn all_that_is_wrong_with_an_account_is_told_at_once() {
             "attributes": ["Value must be an object."],
             "type": ["\"robot\" is not a valid choice."],
             "groups": { "0": ["“x” is not a valid UUID."] },
+            "roles": ["Expected a list of items but got type \"str\"."],
         })
     );
-    let taken = json!({ "username": "ada", "name": "", "path": "/a", "type": "internal_service_account", "groups": [nobody] });
+    let taken = json!({ "username": "ada", "name": "", "path": "/a", "type": "internal_service_account", "groups": [nobody],
+        "roles": [nobody] });
     assert_eq!(
         world.refused(USER, None, taken).await,
         json!({
@@ -168,6 +208,7 @@ async fn all_that_is_wrong_with_an_account_is_told_at_once() {
             "path": ["No leading or trailing slashes allowed."],
             "type": ["Setting a user to internal service account is not allowed."],
             "groups": [format!("Invalid pk \"{nobody}\" - object does not exist.")],
+            "roles": [format!("Invalid pk \"{nobody}\" - object does not exist.")],
         })
     );
     let long = world.refused(USER, Some(&pk), json!({ "username": "x".repeat(151), "email": "x".repeat(255) })).await;
@@ -203,7 +244,7 @@ async fn a_new_password_and_an_end_of_an_account_end_its_sessions() {
 async fn a_group_has_the_parents_and_members_of_its_document() {
     let world = world().await;
     let (ada, top) = (world.ada().await, world.make(GROUP, json!({ "name": "top" })).await);
-    let input = json!({ "name": "staff", "is_superuser": true, "parents": [top], "users": [ada], "attributes": { "floor": 3 } });
+    let input = json!({ "name": "staff", "is_superuser": true, "parents": [top], "users": [ada], "roles": [], "attributes": { "floor": 3 } });
     let pk = world.make(GROUP, input.clone()).await;
     assert_eq!(world.document(GROUP, &pk).await, input);
     world.patch(GROUP, &pk, json!({ "parent": null, "users": [] })).await;
@@ -299,4 +340,41 @@ async fn records_are_found_by_what_identifies_them() {
         assert_eq!(world.find(TOKEN, identifiers).await.unwrap().as_ref(), Some(&token));
     }
     assert_eq!(world.store.read().await.unwrap().users().list(&UserFilter::default(), Page::ALL).await.unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn a_role_that_is_deleted_is_nobodys_any_more() {
+    let world = world().await;
+    let (guard, cook) = (world.duty("guard").await, world.duty("cook").await);
+    let ada = world.make(USER, json!({ "username": "ada", "name": "", "roles": [guard, cook] })).await;
+    let staff = world.make(GROUP, json!({ "name": "staff", "roles": [guard] })).await;
+    world.patch(GROUP, &staff, json!({ "name": "staff!" })).await;
+    assert_eq!(world.document(GROUP, &staff).await["roles"], json!([guard]));
+    let pk = Pk::from_value(&guard, Space::Uuid).unwrap();
+    assert!(world.store.write(|draft| draft.delete(pk)).await.unwrap());
+    assert_eq!(world.document(USER, &ada).await["roles"], json!([cook]));
+    assert_eq!(world.document(GROUP, &staff).await["roles"], json!([]));
+    world.patch(USER, &ada, json!({ "roles": [] })).await;
+    assert_eq!(world.document(USER, &ada).await["roles"], json!([]));
+    assert!(world.refused(USER, Some(&ada), json!({ "roles": [guard] })).await["roles"].is_array());
+}
+
+#[tokio::test]
+async fn what_a_document_hides_is_told_by_name_where_it_would_change() {
+    let world = world().await;
+    let ada = world.ada().await;
+    let token = world.make(TOKEN, json!({ "identifier": "t", "user": ada, "key": "the key" })).await;
+    for (model, at, input, wanted) in [
+        (USER, Some(&ada), json!({ "password": "one" }), &[][..]),
+        (USER, Some(&ada), json!({ "password": "two" }), &["password"]),
+        (USER, Some(&ada), json!({ "password": null, "name": "x" }), &[]),
+        (USER, None, json!({ "password": "one" }), &["password"]),
+        (TOKEN, Some(&token), json!({ "key": "the key" }), &[]),
+        (TOKEN, Some(&token), json!({ "key": "another" }), &["key"]),
+        (TOKEN, Some(&token), json!({}), &[]),
+    ] {
+        let mut repo = world.store.read().await.unwrap();
+        let kind = world.kinds.by_model(model).unwrap();
+        assert_eq!(kind.hidden_changes(&mut *repo, at, &map(input.clone())).await.unwrap(), wanted, "{input}");
+    }
 }

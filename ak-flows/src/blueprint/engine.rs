@@ -73,7 +73,8 @@ impl Engine {
 
     /// An engine for all that this room knows.
     pub fn standard(store: Arc<Store>, hasher: PasswordHasher) -> Self {
-        Self::new(store, documents::kinds(hasher), SHIPPED)
+        let records = documents::kinds(hasher, store.keyring().clone());
+        Self::new(store, records, SHIPPED)
     }
 
     /// With a folder of blueprints.

@@ -19,6 +19,7 @@
 pub mod events;
 pub mod groups;
 pub mod objects;
+pub mod roles;
 pub mod sessions;
 pub mod settings;
 pub mod tasks;
@@ -110,6 +111,7 @@ macro_rules! conformance_suite {
             users: absent, add_and_find, update, passwords, names_are_unique, keys_are_never_used_again, fields_and_case,
                 filters, orders, wildcards_are_letters, pages, deletion_cascades;
             groups: absent, add_and_find, update, refusals, cycles_are_refused, lists, memberships, inheritance, deletion;
+            roles: given_and_taken, refusals, deletion;
             sessions: add_and_expire, lists, plans_are_swapped_once, touch, deletion, deletion_in_batches;
             tokens: add_and_expire, lists, update, refusals, spend, spend_has_one_winner, deletion;
             events: add_and_find, lists, expiry;

@@ -5,5 +5,7 @@ pub mod documents;
 pub mod keys;
 pub mod password;
 mod person;
+mod role;
 
 pub use person::Person;
+pub use role::Role;

@@ -78,6 +78,7 @@ impl State {
     fn remove_group(&mut self, pk: Uuid) -> bool {
         let Some(group) = self.groups.remove(&pk) else { return false };
         self.group_names.remove(&group.name);
+        self.role_groups = self.role_groups.iter().filter(|(group, _)| *group != pk).copied().collect();
         let members: Vec<i64> = self.member_keys(pk).collect();
         for user in members {
             self.members.remove(&(pk, user));

@@ -7,6 +7,7 @@
 mod events;
 mod groups;
 mod objects;
+mod roles;
 mod sessions;
 mod settings;
 mod state;
@@ -24,7 +25,7 @@ use tokio::sync::{Mutex, OwnedMutexGuard};
 use self::state::State;
 use crate::error::Result;
 use crate::records::{
-    Backend, By, Durability, Events, Groups, Objects, Page, Repository, Sessions, Settings, Tasks, Tokens, Users, rules,
+    Backend, By, Durability, Events, Groups, Objects, Page, Repository, Roles, Sessions, Settings, Tasks, Tokens, Users, rules,
 };
 
 /// Keeps everything in memory. Clones are handles on the same data.
@@ -110,6 +111,10 @@ impl Repository for Tx {
     }
 
     fn groups(&mut self) -> &mut dyn Groups {
+        self
+    }
+
+    fn roles(&mut self) -> &mut dyn Roles {
         self
     }
 

@@ -28,6 +28,11 @@ pub(super) struct State {
     /// (account, group)
     pub(super) memberships: OrdSet<(i64, Uuid)>,
 
+    /// (account, role)
+    pub(super) role_users: OrdSet<(i64, Uuid)>,
+    /// (group, role)
+    pub(super) role_groups: OrdSet<(Uuid, Uuid)>,
+
     pub(super) sessions: HashMap<Hash, Arc<Session>>,
 
     pub(super) tokens: HashMap<Uuid, Arc<Token>>,

@@ -58,6 +58,7 @@ impl State {
                 && filter.has_signed_in.is_none_or(|has| u.last_login.is_some() == has)
                 && filter.last_updated.hold(Some(u.last_updated))
                 && (filter.groups.is_empty() || filter.groups.iter().any(|group| self.members.contains(&(*group, u.pk))))
+                && (filter.roles.is_empty() || filter.roles.iter().any(|role| self.role_users.contains(&(u.pk, *role))))
                 && filter.attributes.iter().all(|wanted| wanted.holds(&u.attributes))
         })
     }
@@ -98,6 +99,7 @@ impl State {
             self.members.remove(&(group, pk));
             self.memberships.remove(&(pk, group));
         }
+        self.role_users = self.role_users.iter().filter(|(user, _)| *user != pk).copied().collect();
         self.sessions.retain(|_, session| session.user != Some(pk));
         let tokens: Vec<Uuid> = self.tokens.values().filter(|t| t.user == pk).map(|t| t.pk).collect();
         for token in tokens {

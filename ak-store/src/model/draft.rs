@@ -290,6 +290,15 @@ impl Draft {
         edges.filter(|(_, to, _)| !matches!(to, Key::Object(_))).collect()
     }
 
+    /// The keys of the deleted objects that were of this model, or in this role.
+    pub(super) fn deleted_as(&self, name: &str) -> Vec<uuid::Uuid> {
+        let is_one = |object: &Object| match self.snapshot.kind_of(object) {
+            Some(info) => info.is_a(name),
+            None => &*object.model == name,
+        };
+        self.deleted.values().filter(|object| is_one(object)).map(|object| object.pk.uuid()).collect()
+    }
+
     /// The rows to store.
     pub(super) fn rows(&self, keyring: &Keyring) -> StoreResult<Vec<ObjectRow>> {
         let mut rows = Vec::with_capacity(self.changed.len() + self.deleted.len());

@@ -117,7 +117,8 @@ pub struct Fill<'a> {
 /// A sort of object. The struct that implements it is the document: its fields with their defaults, limits and documentation.
 ///
 /// Fields are described by `serde` and `schemars` attributes. Marks of our own, by `#[schemars(extend("…" = …))]`:
-/// `x-secret` (kept sealed; never shown, nor in events), `x-redact` (shown to clients, not in events), `x-on-delete` (`"cascade"`, `"set_null"`), `x-later`
+/// `x-secret` (kept sealed; never shown, nor in events), `x-redact` (shown to clients, not in events), `x-on-delete` (`"cascade"`, `"set_null"`), `x-hidden` (not shown by
+/// the collection), `x-later`
 /// (its behaviour is still to come: anything but the default is refused), `x-read-only` (the product keeps it: inputs do not change it).
 pub trait Kind: Serialize + DeserializeOwned + JsonSchema + Send + Sync + Sized + 'static {
     /// What is fixed about it.

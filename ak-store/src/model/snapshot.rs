@@ -275,6 +275,7 @@ impl Snapshot {
         let mut out = body.document();
         let none: Result<(), std::convert::Infallible> = super::field::take_secrets(&info.fields, &mut out, &mut |_, _| Ok(None));
         let Ok(()) = none;
+        out.retain(|name, _| !info.field(name).is_some_and(|field| field.hidden));
         out.append(&mut body.shown(&Row { object, snapshot: self, people }));
         out.insert(info.meta.pk_name.into(), object.pk.value());
         out

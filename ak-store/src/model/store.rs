@@ -10,10 +10,11 @@ use tokio::sync::{Mutex, MutexGuard, watch};
 use super::draft::Draft;
 use super::errors::Errors;
 use super::object::Object;
-use super::pk::{Key, Pk};
+use super::pk::{Key, Pk, Target};
 use super::registry::Registry;
 use super::snapshot::{People, Snapshot};
 use crate::clock::{Clock, Rng, SystemClock, SystemRng};
+use crate::directory::Role;
 use crate::error::{Result, StoreError};
 use crate::keyring::{Keyring, SETTING};
 use crate::records::{Backend, CommitOutcome, Durability, ObjectRow, Repository};
@@ -244,6 +245,10 @@ impl Store {
             return Ok(false);
         }
         check_records(repo, draft).await?;
+        let roles = draft.deleted_as(<dyn Role as Target>::NAME);
+        if !roles.is_empty() {
+            repo.roles().forget(&roles).await?;
+        }
         Ok(true)
     }
 

@@ -16,6 +16,7 @@ mod event;
 mod filter;
 mod group;
 mod object;
+mod role;
 pub(crate) mod rules;
 mod session;
 mod setting;
@@ -29,6 +30,7 @@ pub use event::{Event, EventFilter, Events};
 pub use filter::{AttributeIs, By, Moments};
 pub use group::{Group, GroupFilter, GroupOrder, Groups};
 pub use object::{CommitOutcome, ObjectRow, Objects, StoredEdge, StoredUnique};
+pub use role::Roles;
 pub use session::{Session, SessionFilter, Sessions};
 pub use setting::Settings;
 pub use task::{NewTask, Task, TaskFilter, TaskState, Tasks};
@@ -73,6 +75,8 @@ pub trait Repository: Send {
     fn users(&mut self) -> &mut dyn Users;
     /// Groups and memberships.
     fn groups(&mut self) -> &mut dyn Groups;
+    /// Who has which role.
+    fn roles(&mut self) -> &mut dyn Roles;
     /// Browser sessions.
     fn sessions(&mut self) -> &mut dyn Sessions;
     /// Keys that stand for an account.

@@ -168,6 +168,8 @@ pub struct UserFilter {
     pub last_updated: Moments,
     /// Direct member of one of these groups; empty for all.
     pub groups: Vec<Uuid>,
+    /// Has itself been given one of these roles; empty for all.
+    pub roles: Vec<Uuid>,
     /// Has these values in its free data.
     pub attributes: Vec<AttributeIs>,
     /// In this order; then by key.

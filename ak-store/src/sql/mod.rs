@@ -18,6 +18,7 @@ mod objects;
 mod pool;
 mod presence;
 mod query;
+mod roles;
 mod row;
 mod sessions;
 mod settings;

@@ -5,7 +5,7 @@ use uuid::Uuid;
 use super::dialect::Dialect;
 use super::groups::with_parents;
 use super::query::Query;
-use super::{events, groups, objects, sessions, settings, tasks, tokens, users};
+use super::{events, groups, objects, roles, sessions, settings, tasks, tokens, users};
 use crate::clock::from_micros;
 use crate::records::{
     AttributeIs, By, EventFilter, GroupFilter, GroupOrder, Moments, SessionFilter, TaskFilter, TaskState, TokenFilter,
@@ -17,6 +17,7 @@ fn statements(dialect: &Dialect) -> Vec<String> {
     let written = [
         users::STATEMENTS,
         groups::STATEMENTS,
+        roles::STATEMENTS,
         sessions::STATEMENTS,
         tokens::STATEMENTS,
         events::STATEMENTS,
@@ -25,6 +26,7 @@ fn statements(dialect: &Dialect) -> Vec<String> {
         objects::STATEMENTS,
     ];
     let mut all: Vec<String> = written.into_iter().flatten().map(|text| text.to_string()).collect();
+    all.extend(roles::Texts::of(dialect).all());
     all.extend(objects::CommitTexts::of(dialect).all());
     all.extend([users::many(dialect), users::superusers(dialect), groups::of_users(dialect)]);
     all.extend(
@@ -55,6 +57,7 @@ fn lists(dialect: &Dialect) -> Vec<Query> {
         has_signed_in: Some(true),
         last_updated: moments,
         groups: vec![Uuid::nil(), Uuid::max()],
+        roles: vec![Uuid::nil()],
         attributes: attributes(),
         order: vec![By::up(UserOrder::LastLogin), By::down(UserOrder::Name)],
     };

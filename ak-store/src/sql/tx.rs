@@ -9,7 +9,7 @@ use super::pool::Lease;
 use super::query::{Param, Query};
 use super::row::Row;
 use crate::error::{Result, StoreError};
-use crate::records::{Events, Groups, Objects, Repository, Sessions, Settings, Tasks, Tokens, Users, rules};
+use crate::records::{Events, Groups, Objects, Repository, Roles, Sessions, Settings, Tasks, Tokens, Users, rules};
 
 /// A transaction, or a view for reading.
 pub(super) struct Tx {
@@ -112,6 +112,10 @@ impl Repository for Tx {
     }
 
     fn groups(&mut self) -> &mut dyn Groups {
+        self
+    }
+
+    fn roles(&mut self) -> &mut dyn Roles {
         self
     }
 

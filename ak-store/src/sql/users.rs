@@ -100,6 +100,7 @@ fn conditions(dialect: &Dialect, filter: &UserFilter) -> Conditions {
         r#"EXISTS (SELECT 1 FROM membership WHERE group_pk IN (#) AND user_pk = "user".pk)"#,
         filter.groups.iter().copied(),
     );
+    all.and_in(r#"EXISTS (SELECT 1 FROM role_user WHERE role IN (#) AND user_pk = "user".pk)"#, filter.roles.iter().copied());
     all.and_attributes(dialect, "attributes", &filter.attributes);
     all
 }

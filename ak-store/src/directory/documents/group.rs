@@ -8,8 +8,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::{Identifiers, TAKEN, does_not_exist, only, uuid};
-use crate::model::{Change, Errors, Input, RecordKind, RecordRef, Unit, WriteError};
+use super::{Identifiers, TAKEN, check_roles, does_not_exist, only, role_keys, uuid};
+use crate::directory::Role;
+use crate::model::{Change, Errors, Input, Pk, RecordKind, RecordRef, Ref, Unit, WriteError};
 use crate::records::{Group, GroupFilter, Page, Repository, User};
 
 /// A group as a document.
@@ -27,6 +28,9 @@ pub struct GroupDocument {
     /// The direct members.
     #[serde(default)]
     pub users: Vec<RecordRef<User>>,
+    /// The roles that it has been given itself; members have them.
+    #[serde(default)]
+    pub roles: Vec<Ref<dyn Role>>,
     /// Free data, inherited by members.
     #[serde(default)]
     pub attributes: Map<String, Value>,
@@ -51,7 +55,9 @@ impl GroupKind {
 
     async fn read(repo: &mut dyn Repository, group: &Group) -> Result<GroupDocument, WriteError> {
         let members = repo.groups().members(group.pk, Page::ALL).await?;
+        let roles = repo.roles().of_groups(&[group.pk]).await?;
         Ok(GroupDocument {
+            roles: roles.into_iter().map(|(_, role)| Ref::new(Pk::of_uuid(role))).collect(),
             name: group.name.clone(),
             is_superuser: group.is_superuser,
             parents: group.parents.iter().map(|pk| RecordRef::new(*pk)).collect(),
@@ -128,6 +134,17 @@ async fn fill(
     Ok(())
 }
 
+/// Gives the group the roles of `new` instead of `old`.
+async fn give(repo: &mut dyn Repository, group: Uuid, old: &BTreeSet<Uuid>, new: &BTreeSet<Uuid>) -> Result<(), WriteError> {
+    for taken in old.difference(new) {
+        repo.roles().remove_group(*taken, group).await?;
+    }
+    for given in new.difference(old) {
+        repo.roles().add_group(*given, group).await?;
+    }
+    Ok(())
+}
+
 #[async_trait]
 impl RecordKind for GroupKind {
     fn model(&self) -> &'static str {
@@ -171,7 +188,10 @@ impl RecordKind for GroupKind {
             None => None,
         };
         let new = self.input.change(was.as_ref(), &with_parents(input), change)?;
-        Self::check(repo, old.as_ref(), &new).await?.ok(())?;
+        let mut errors = Self::check(repo, old.as_ref(), &new).await?;
+        check_roles(unit.snapshot(), &new.roles, &mut errors);
+        errors.ok(())?;
+        let repo = unit.records();
         let base = old.clone().unwrap_or_else(|| Group::named(fresh, "", now));
         let parents: BTreeSet<Uuid> = new.parents.iter().map(|parent| parent.key()).collect();
         let group = Group {
@@ -187,6 +207,8 @@ impl RecordKind for GroupKind {
             Some(_) => {}
         }
         fill(repo, group.pk, was.as_ref().map_or(&[], |was| &was.users), &new.users).await?;
+        let had = was.map(|was| role_keys(&was.roles)).unwrap_or_default();
+        give(repo, group.pk, &had, &role_keys(&new.roles)).await?;
         Ok(group.pk.to_string().into())
     }
 

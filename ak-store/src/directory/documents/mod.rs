@@ -7,6 +7,8 @@ mod group;
 mod token;
 mod user;
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
@@ -15,10 +17,11 @@ pub use token::{TokenDocument, TokenKind};
 pub use user::{UserDocument, UserKind};
 
 use super::password::{PasswordError, PasswordHasher};
+use crate::directory::Role;
 use crate::error::StoreError;
-use crate::model::{Errors, RecordKinds, WriteError};
+use crate::model::{Errors, RecordKinds, Ref, Snapshot, WriteError};
 
-/// The records of the directory that documents describe.
+/// The records of the directory that documents describe. Passwords are hashed by `hasher`.
 pub fn kinds(hasher: PasswordHasher) -> RecordKinds {
     RecordKinds::new().with(UserKind::new(hasher)).with(GroupKind::new()).with(TokenKind::new())
 }
@@ -28,6 +31,17 @@ const TAKEN: &str = "This field must be unique.";
 
 fn does_not_exist(pk: impl std::fmt::Display) -> String {
     format!("Invalid pk \"{pk}\" - object does not exist.")
+}
+
+fn role_keys(roles: &[Ref<dyn Role>]) -> BTreeSet<Uuid> {
+    roles.iter().map(|role| role.pk().uuid()).collect()
+}
+
+/// Tells of every role that there is not.
+fn check_roles(snapshot: &Snapshot, roles: &[Ref<dyn Role>], errors: &mut Errors) {
+    for missing in roles.iter().filter(|role| snapshot.get(**role).is_none()) {
+        errors.at(&["roles"], does_not_exist(missing.pk()), "does_not_exist");
+    }
 }
 
 /// What a field that is written only with an account's right password costs when it cannot be worked on.

@@ -8,10 +8,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::{Identifiers, TAKEN, does_not_exist, number, only, password_error};
+use super::{Identifiers, TAKEN, check_roles, does_not_exist, number, only, password_error, role_keys};
+use crate::directory::Role;
 use crate::directory::accounts;
 use crate::directory::password::PasswordHasher;
-use crate::model::{Change, Errors, Input, RecordKind, RecordRef, Secret, Unit, WriteError};
+use crate::model::{Change, Errors, Input, Pk, RecordKind, RecordRef, Ref, Secret, Unit, WriteError};
 use crate::records::{Group, NewUser, Page, Repository, User, UserFilter, UserType};
 
 /// An account as a document. What only happens to an account (that it signed in) is not part of it.
@@ -42,6 +43,9 @@ pub struct UserDocument {
     /// The groups that it is in directly.
     #[serde(default)]
     pub groups: Vec<RecordRef<Group>>,
+    /// The roles that it has been given itself.
+    #[serde(default)]
+    pub roles: Vec<Ref<dyn Role>>,
     /// A new password. It is hashed, and never shown.
     #[serde(default)]
     pub password: Option<Secret>,
@@ -73,6 +77,7 @@ impl UserKind {
 
     async fn read(repo: &mut dyn Repository, user: &User) -> Result<UserDocument, WriteError> {
         let groups = repo.groups().of_user(user.pk, false).await?;
+        let roles = repo.roles().of_users(&[user.pk]).await?;
         let user = user.clone();
         Ok(UserDocument {
             username: user.username,
@@ -83,6 +88,7 @@ impl UserKind {
             path: user.path,
             r#type: user.r#type,
             groups: groups.iter().map(|group| RecordRef::new(group.pk)).collect(),
+            roles: roles.into_iter().map(|(_, role)| Ref::new(Pk::of_uuid(role))).collect(),
             password: None,
         })
     }
@@ -123,17 +129,25 @@ impl UserKind {
         let Some(password) = new.password.as_ref().map(Secret::reveal).filter(|password| !password.is_empty()) else {
             return Ok(None);
         };
-        if let Some(stored) = old.and_then(|user| user.password.as_deref())
-            && self.hasher.verify(password, stored).await.map_err(password_error)?.matches
-        {
+        if !self.is_new(old, password).await? {
             return Ok(None);
         }
         Ok(Some(self.hasher.hash(password).await.map_err(password_error)?))
     }
 
+    /// Whether a password is one, and not the present one.
+    async fn is_new(&self, old: Option<&User>, password: &str) -> Result<bool, WriteError> {
+        match old.and_then(|user| user.password.as_deref()) {
+            _ if password.is_empty() => Ok(false),
+            Some(stored) => Ok(!self.hasher.verify(password, stored).await.map_err(password_error)?.matches),
+            None => Ok(true),
+        }
+    }
+
     async fn create(unit: &mut Unit<'_>, new: UserDocument, hash: Option<String>) -> Result<i64, WriteError> {
         let (uuid, now) = (unit.store().rng().uuid(), unit.store().clock().now());
         let groups = new.groups.iter().map(|group| group.key()).collect();
+        let roles = role_keys(&new.roles);
         let user = NewUser {
             uuid,
             username: new.username,
@@ -147,6 +161,7 @@ impl UserKind {
         };
         let pk = unit.records().users().add(user, now).await?.pk;
         join(unit.records(), pk, &BTreeSet::new(), &groups).await?;
+        give(unit.records(), pk, &BTreeSet::new(), &roles).await?;
         Ok(pk)
     }
 
@@ -155,6 +170,7 @@ impl UserKind {
         let repo = unit.records();
         let keys = |document: &UserDocument| document.groups.iter().map(|group| group.key()).collect::<BTreeSet<_>>();
         join(repo, old.pk, &keys(was), &keys(&new)).await?;
+        give(repo, old.pk, &role_keys(&was.roles), &role_keys(&new.roles)).await?;
         let user = User {
             username: new.username,
             name: new.name,
@@ -179,6 +195,17 @@ async fn join(repo: &mut dyn Repository, user: i64, old: &BTreeSet<Uuid>, new: &
     }
     for joined in new.difference(old) {
         repo.groups().add_member(*joined, user).await?;
+    }
+    Ok(())
+}
+
+/// Gives the account the roles of `new` instead of `old`.
+async fn give(repo: &mut dyn Repository, user: i64, old: &BTreeSet<Uuid>, new: &BTreeSet<Uuid>) -> Result<(), WriteError> {
+    for taken in old.difference(new) {
+        repo.roles().remove_user(*taken, user).await?;
+    }
+    for given in new.difference(old) {
+        repo.roles().add_user(*given, user).await?;
     }
     Ok(())
 }
@@ -227,18 +254,13 @@ impl RecordKind for UserKind {
         at: Option<&Value>,
         input: &Map<String, Value>,
     ) -> Result<Vec<&'static str>, WriteError> {
-        let Some(password) = input.get("password").and_then(Value::as_str).filter(|text| !text.is_empty()) else {
-            return Ok(Vec::new());
-        };
-        let user = match at {
+        let old = match at {
             Some(pk) => found(unit.records(), pk).await?,
             None => None,
         };
-        let is_same = match user.as_ref().and_then(|user| user.password.as_deref()) {
-            Some(stored) => self.hasher.verify(password, stored).await.map_err(password_error)?.matches,
-            None => false,
-        };
-        Ok(if is_same { Vec::new() } else { vec!["password"] })
+        let given = input.get("password").and_then(Value::as_str).unwrap_or_default();
+        let is_new = self.is_new(old.as_ref(), given).await?;
+        Ok(if is_new { vec!["password"] } else { Vec::new() })
     }
 
     async fn put(
@@ -258,7 +280,9 @@ impl RecordKind for UserKind {
             None => None,
         };
         let new = self.input.change(was.as_ref(), &Value::Object(input.clone()), change)?;
-        Self::check(repo, old.as_ref(), &new).await?.ok(())?;
+        let mut errors = Self::check(repo, old.as_ref(), &new).await?;
+        check_roles(unit.snapshot(), &new.roles, &mut errors);
+        errors.ok(())?;
         let hash = self.new_hash(old.as_ref(), &new).await?;
         let (Some(old), Some(was)) = (old, was) else { return Ok(Self::create(unit, new, hash).await?.into()) };
         Self::change(unit, &old, &was, new).await?;

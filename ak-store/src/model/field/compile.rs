@@ -74,6 +74,7 @@ fn plain(name: &str, shape: Shape, required: bool) -> Field {
         reference: None,
         secret: false,
         redact: false,
+        hidden: false,
         later: false,
         read_only: false,
         doc: "".into(),
@@ -84,6 +85,7 @@ fn marks(field: &mut Field, map: &Map<String, Value>) {
     let set = |name: &str| map.get(name).and_then(Value::as_bool).unwrap_or(false);
     field.secret |= set("x-secret");
     field.redact |= set("x-redact");
+    field.hidden |= set("x-hidden");
     field.later |= set("x-later");
     field.read_only |= set("x-read-only");
     if let Some(doc) = map.get("description").and_then(Value::as_str) {

@@ -32,6 +32,8 @@ pub struct Field {
     pub secret: bool,
     /// Shown to clients, but not in events.
     pub redact: bool,
+    /// Not shown by the API's collection, which has other ways to it.
+    pub hidden: bool,
     /// Its behaviour is still to come: anything but the default is refused.
     pub later: bool,
     /// Kept by the product: inputs do not change it.
