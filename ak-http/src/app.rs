@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicBool;
 use ak_flows::blueprint::Engine;
 use ak_flows::{Runner, RunnerOptions, StoreDirectory};
 use ak_store::directory::password::PasswordHasher;
-use ak_store::model::Store;
+use ak_store::model::{RecordKinds, Store};
 use ipnet::IpNet;
 
 use crate::metrics::Metrics;
@@ -75,6 +75,8 @@ pub struct App {
     pub(crate) renderer: Arc<Renderer>,
     pub(crate) options: Arc<HttpOptions>,
     pub(crate) metrics: Arc<Metrics>,
+    /// How documents describe records.
+    pub(crate) records: RecordKinds,
     /// An administrator with a password has been seen: the set-up page is over for good.
     pub(crate) has_admin: Arc<AtomicBool>,
 }
@@ -84,6 +86,7 @@ impl App {
     pub fn new(parts: AppParts) -> Self {
         let AppParts { runner, hasher, secret_key, blueprints, renderer, options } = parts;
         Self {
+            records: blueprints.records().clone(),
             runner,
             hasher,
             seal: Arc::new(Seal::new(&secret_key)),

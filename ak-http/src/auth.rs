@@ -21,8 +21,8 @@ use crate::view::Look;
 pub struct Caller {
     /// The account with its groups.
     pub person: Person,
-    /// Whether it came with the cookie of a browser's session, not with a token.
-    pub by_cookie: bool,
+    /// The browser's session that it came by; `None`: it came with a token.
+    pub session: Option<[u8; 32]>,
     /// Where the call came from.
     pub ip: Option<std::net::IpAddr>,
 }
@@ -40,7 +40,7 @@ impl App {
     pub(crate) async fn caller(&self, parts: &Parts) -> Result<Caller, ApiError> {
         let origin = parts.extensions.get::<Origin>().ok_or(ApiError::Internal)?;
         if let Some(key) = parts.headers.get(header::AUTHORIZATION).map(|v| v.to_str().unwrap_or("Bearer")).and_then(bearer) {
-            return Ok(Caller { person: self.bearer(key).await?, by_cookie: false, ip: origin.ip });
+            return Ok(Caller { person: self.bearer(key).await?, session: None, ip: origin.ip });
         }
         let visit = self.visit(&parts.headers, origin).await?;
         let (Some(person), Some(session)) = (visit.person, visit.session) else { return Err(ApiError::NotAuthenticated) };
@@ -48,7 +48,7 @@ impl App {
         if !safe && (origin.is_cross_site(&parts.headers) || !self.has_csrf_token(&parts.headers, &session.id)) {
             return Err(ApiError::Csrf);
         }
-        Ok(Caller { person, by_cookie: true, ip: origin.ip })
+        Ok(Caller { person, session: Some(session.id), ip: origin.ip })
     }
 
     async fn bearer(&self, key: &str) -> Result<Person, ApiError> {

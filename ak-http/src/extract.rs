@@ -1,14 +1,19 @@
 //! What handlers take from a request, refused in the shape of the place: the API answers JSON, everything else a page.
 
+use ak_store::model::{Demand, normalise};
+use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
-use axum::extract::{FromRequestParts, OptionalFromRequestParts, OriginalUri, Path};
+use axum::extract::{FromRequest, FromRequestParts, OptionalFromRequestParts, OriginalUri, Path, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 
+use serde_json::{Map, Value};
+
 use crate::app::App;
 use crate::client::Origin;
 use crate::error::ApiError;
+use crate::executor::is_json;
 use crate::view::Look;
 
 /// The parameter of a path. One that is no text names nothing.
@@ -41,6 +46,25 @@ impl OptionalFromRequestParts<App> for Segment {
 /// Whether the place is one of the API. Within it, the request's own path is only the rest.
 fn is_api(parts: &Parts) -> bool {
     parts.extensions.get::<OriginalUri>().map_or(&parts.uri, |uri| &uri.0).path().starts_with("/api/")
+}
+
+/// The body of a call that brings a JSON object.
+pub(crate) struct JsonObject(pub(crate) Map<String, Value>);
+
+impl FromRequest<App> for JsonObject {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, app: &App) -> Result<Self, ApiError> {
+        if !is_json(request.headers()) {
+            return Err(ApiError::MediaType);
+        }
+        let body = Bytes::from_request(request, app).await?;
+        match serde_json::from_slice(&body).map_err(|error| ApiError::Parse(error.to_string()))? {
+            Value::Object(map) => Ok(Self(map)),
+            // Said as of any other input that is no object.
+            other => Err(normalise(&[], &other, Demand::Nothing).map(|_| ApiError::Internal).unwrap_or_else(ApiError::Invalid)),
+        }
+    }
 }
 
 impl From<BytesRejection> for ApiError {

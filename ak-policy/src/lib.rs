@@ -13,6 +13,8 @@ mod binding;
 mod context;
 mod decision;
 mod engine;
+mod permission;
+mod role;
 
 pub use application::{Application, LaunchUrl};
 pub use binding::{
@@ -22,11 +24,13 @@ pub use binding::{
 pub use context::Context;
 pub use decision::{Decision, Outcome, Subject, Trace};
 pub use engine::decide;
+pub use permission::{Permission, Permissions, SYSTEM};
+pub use role::{ObjectGrant, Role};
 
 use ak_store::model::Registry;
 
 /// Registers the kinds of this room.
 #[must_use]
 pub fn kinds(registry: Registry) -> Registry {
-    registry.with::<PolicyBinding>().with::<Application>().family::<dyn Policy>("policies/all", POLICY_FIELDS)
+    registry.with::<PolicyBinding>().with::<Application>().with::<Role>().family::<dyn Policy>("policies/all", POLICY_FIELDS)
 }

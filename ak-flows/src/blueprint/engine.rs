@@ -73,7 +73,7 @@ impl Engine {
 
     /// An engine for all that this room knows.
     pub fn standard(store: Arc<Store>, hasher: PasswordHasher) -> Self {
-        let records = documents::kinds(hasher, store.keyring().clone());
+        let records = documents::kinds(hasher);
         Self::new(store, records, SHIPPED)
     }
 

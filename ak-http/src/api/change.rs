@@ -48,11 +48,17 @@ pub(super) async fn delete(app: &App, caller: &Caller, pk: Pk) -> Result<(), Api
     Ok(())
 }
 
-/// An event about an object of the model.
+/// An event about an object.
 pub(super) fn model_event(app: &App, caller: &Caller, action: &str, kind: &KindInfo, pk: Pk, what: &str) -> Event {
+    record_event(app, caller, action, kind.meta.model, &pk.value(), what)
+}
+
+/// An event about anything that has a model name, a key, and a name for people.
+pub(super) fn record_event(app: &App, caller: &Caller, action: &str, model: &str, pk: &Value, what: &str) -> Event {
     let now = app.store().clock().now();
     let user = &caller.person.user;
-    let model = json!({ "app": kind.meta.app(), "model_name": kind.meta.model_name(), "pk": pk.value(), "name": what });
+    let (app_name, model_name) = model.split_once('.').unwrap_or(("", model));
+    let model = json!({ "app": app_name, "model_name": model_name, "pk": pk, "name": what });
     Event {
         pk: app.store().rng().uuid(),
         action: action.to_owned(),

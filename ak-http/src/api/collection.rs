@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ak_store::model::{Address, BadQuery, Change, Key, KindInfo, ListQuery, Object, People, Pk};
+use ak_store::model::{Address, BadQuery, Change, Key, KindInfo, ListQuery, Object, People, Pk, Snapshot};
 use axum::Json;
 use axum::body::to_bytes;
 use axum::extract::{Request, State};
@@ -148,7 +148,7 @@ pub(super) async fn list(
     Ok(Json(body).into_response())
 }
 
-fn pagination(query: &ListQuery, count: u64) -> Value {
+pub(super) fn pagination(query: &ListQuery, count: u64) -> Value {
     let pages = count.div_ceil(query.page_size).max(1);
     let start = (query.page - 1) * query.page_size;
     json!({
@@ -177,8 +177,11 @@ fn types(route: &Route<'_>) -> Value {
 
 /// What refers to an object, and what happens to it when the object is deleted.
 fn used_by(app: &App, pk: Pk) -> Value {
-    let snapshot = app.store().snapshot();
-    let target = Key::Object(pk);
+    referrers(&app.store().snapshot(), Key::Object(pk)).into()
+}
+
+/// The objects that refer to something, as the contract shows them (`UsedBy`).
+pub(super) fn referrers(snapshot: &Snapshot, target: Key) -> Vec<Value> {
     let rows = snapshot.referrers(target).filter_map(|object| {
         let info = snapshot.kind_of(object)?;
         Some(json!({

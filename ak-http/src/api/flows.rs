@@ -55,7 +55,7 @@ pub(super) async fn execute(
         return Err(ApiError::Csrf);
     }
     let mut visit = app.visit(&headers, &origin).await?;
-    if !caller.by_cookie {
+    if caller.session.is_none() {
         visit.session = None;
     }
     visit.person = Some(caller.person.clone());

@@ -12,6 +12,7 @@ mod change;
 mod collection;
 mod config;
 mod flows;
+mod people;
 mod route;
 mod users_me;
 
@@ -49,6 +50,7 @@ pub(crate) fn router() -> Router<App> {
         .route("/policies/all/cache_clear/", post(flows::cache_clear))
         .route("/flows/inspector/{slug}/", get(flows::inspect))
         .route("/flows/executor/{slug}/", get(executor::show).post(executor::answer))
+        .merge(people::router())
         .route("/{*path}", any(collection::serve))
         .method_not_allowed_fallback(not_allowed)
 }

@@ -27,7 +27,7 @@ pub async fn given_and_taken(pair: Pair) {
     assert_eq!(roles.users_with(&[id(2)]).await.unwrap().into_iter().collect::<Vec<_>>(), with);
     assert_eq!(roles.groups_with(&[id(1), id(9)]).await.unwrap().into_iter().collect::<Vec<_>>(), [(id(1), id(7))]);
     for (role, names) in [(1, &["ada"][..]), (2, &["ada", "bob"]), (3, &[])] {
-        let filter = UserFilter { roles: vec![id(role)], ..UserFilter::default() };
+        let filter = UserFilter { roles: vec![vec![id(role)]], ..UserFilter::default() };
         assert_eq!(super::names(&view.users().list(&filter, Page::ALL).await.unwrap()), names, "{role}");
     }
     drop(view);

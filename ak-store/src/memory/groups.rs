@@ -49,7 +49,7 @@ impl State {
             words.iter().all(|part| fold(&group.name).contains(part))
                 && filter.name.as_deref().is_none_or(|name| group.name == name)
                 && filter.is_superuser.is_none_or(|is| group.is_superuser == is)
-                && (filter.members.is_empty() || filter.members.iter().any(has))
+                && filter.members.iter().all(|set| set.is_empty() || set.iter().any(has))
                 && filter.attributes.iter().all(|wanted| wanted.holds(&group.attributes))
         })
     }

@@ -57,8 +57,14 @@ impl State {
                 && filter.last_login.hold(u.last_login)
                 && filter.has_signed_in.is_none_or(|has| u.last_login.is_some() == has)
                 && filter.last_updated.hold(Some(u.last_updated))
-                && (filter.groups.is_empty() || filter.groups.iter().any(|group| self.members.contains(&(*group, u.pk))))
-                && (filter.roles.is_empty() || filter.roles.iter().any(|role| self.role_users.contains(&(u.pk, *role))))
+                && filter
+                    .groups
+                    .iter()
+                    .all(|set| set.is_empty() || set.iter().any(|group| self.members.contains(&(*group, u.pk))))
+                && filter
+                    .roles
+                    .iter()
+                    .all(|set| set.is_empty() || set.iter().any(|role| self.role_users.contains(&(u.pk, *role))))
                 && filter.attributes.iter().all(|wanted| wanted.holds(&u.attributes))
         })
     }
@@ -153,9 +159,9 @@ impl Users for Tx {
         Ok(pks.iter().copied().filter(|pk| self.state.is_superuser(*pk)).collect())
     }
 
-    async fn paths(&mut self, prefix: &str) -> Result<Vec<String>> {
+    async fn paths(&mut self) -> Result<Vec<String>> {
         let paths: BTreeSet<&String> = self.state.users.values().map(|user| &user.path).collect();
-        Ok(paths.into_iter().filter(|path| path.starts_with(prefix)).cloned().collect())
+        Ok(paths.into_iter().cloned().collect())
     }
 
     async fn add(&mut self, new: NewUser, now: DateTime<Utc>) -> Result<User> {

@@ -50,8 +50,8 @@ pub struct GroupFilter {
     pub name: Option<String>,
     /// Whether members may do everything.
     pub is_superuser: Option<bool>,
-    /// Has one of these accounts as a direct member; empty for all.
-    pub members: Vec<i64>,
+    /// Has one of the accounts of each of these sets as a direct member; an empty set is no condition.
+    pub members: Vec<Vec<i64>>,
     /// Has these values in its free data.
     pub attributes: Vec<AttributeIs>,
     /// In this order; then by name.

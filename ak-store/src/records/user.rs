@@ -166,10 +166,10 @@ pub struct UserFilter {
     pub has_signed_in: Option<bool>,
     /// When it was last changed.
     pub last_updated: Moments,
-    /// Direct member of one of these groups; empty for all.
-    pub groups: Vec<Uuid>,
-    /// Has itself been given one of these roles; empty for all.
-    pub roles: Vec<Uuid>,
+    /// Direct member of one of the groups of each of these sets; an empty set is no condition.
+    pub groups: Vec<Vec<Uuid>>,
+    /// Has itself been given one of the roles of each of these sets; an empty set is no condition.
+    pub roles: Vec<Vec<Uuid>>,
     /// Has these values in its free data.
     pub attributes: Vec<AttributeIs>,
     /// In this order; then by key.
@@ -224,8 +224,8 @@ pub trait Users: Send {
     async fn count(&mut self, filter: &UserFilter) -> Result<u64>;
     /// Which of these accounts are in a group that lets its members do everything, directly or through parents.
     async fn superusers(&mut self, pks: &[i64]) -> Result<BTreeSet<i64>>;
-    /// The folders that accounts are in, in order, each once; of the accounts whose folder begins with `prefix`.
-    async fn paths(&mut self, prefix: &str) -> Result<Vec<String>>;
+    /// The folders that accounts are in, in order, each once.
+    async fn paths(&mut self) -> Result<Vec<String>>;
     /// Makes an account. A taken user name or UUID is [`crate::StoreError::Taken`].
     async fn add(&mut self, user: NewUser, now: DateTime<Utc>) -> Result<User>;
     /// Keeps all of `user` but its password, the date of the password's change and its last login, which have methods of

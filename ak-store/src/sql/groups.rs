@@ -52,10 +52,9 @@ fn conditions(dialect: &Dialect, filter: &GroupFilter) -> Conditions {
     all.and_words(r"name_folded LIKE # ESCAPE '\'", filter.search.as_deref());
     all.and("name = #", filter.name.as_deref());
     all.and("is_superuser = #", filter.is_superuser);
-    all.and_in(
-        r#"EXISTS (SELECT 1 FROM membership WHERE user_pk IN (#) AND group_pk = "group".pk)"#,
-        filter.members.iter().copied(),
-    );
+    for set in &filter.members {
+        all.and_in(r#"EXISTS (SELECT 1 FROM membership WHERE user_pk IN (#) AND group_pk = "group".pk)"#, set.iter().copied());
+    }
     all.and_attributes(dialect, "attributes", &filter.attributes);
     all
 }

@@ -56,8 +56,8 @@ fn lists(dialect: &Dialect) -> Vec<Query> {
         last_login: moments,
         has_signed_in: Some(true),
         last_updated: moments,
-        groups: vec![Uuid::nil(), Uuid::max()],
-        roles: vec![Uuid::nil()],
+        groups: vec![vec![Uuid::nil(), Uuid::max()], vec![Uuid::nil()]],
+        roles: vec![vec![Uuid::nil()]],
         attributes: attributes(),
         order: vec![By::up(UserOrder::LastLogin), By::down(UserOrder::Name)],
     };
@@ -65,7 +65,7 @@ fn lists(dialect: &Dialect) -> Vec<Query> {
         search: text(),
         name: text(),
         is_superuser: Some(true),
-        members: vec![1, 2],
+        members: vec![vec![1, 2], vec![3]],
         attributes: attributes(),
         order: vec![By::down(GroupOrder::IsSuperuser), By::up(GroupOrder::LastUpdated)],
     };

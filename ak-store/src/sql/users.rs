@@ -35,7 +35,7 @@ statements! {
     SET_PASSWORD = r#"UPDATE "user" SET password = $1, password_change_date = $2, last_updated = $2 WHERE pk = $3"#;
     UPGRADE_PASSWORD = r#"UPDATE "user" SET password = $1 WHERE pk = $2 AND password = $3"#;
     TOUCH_LOGIN = r#"UPDATE "user" SET last_login = $1 WHERE pk = $2"#;
-    PATHS = r#"SELECT DISTINCT path FROM "user" WHERE path >= $1 AND path <= $2 ORDER BY path"#;
+    PATHS = r#"SELECT DISTINCT path FROM "user" ORDER BY path"#;
     DELETE = r#"DELETE FROM "user" WHERE pk = $1"#;
 }
 
@@ -96,11 +96,12 @@ fn conditions(dialect: &Dialect, filter: &UserFilter) -> Conditions {
     all.and_moments("last_login", &filter.last_login);
     all.and("(last_login IS NOT NULL) = #", filter.has_signed_in);
     all.and_moments("last_updated", &filter.last_updated);
-    all.and_in(
-        r#"EXISTS (SELECT 1 FROM membership WHERE group_pk IN (#) AND user_pk = "user".pk)"#,
-        filter.groups.iter().copied(),
-    );
-    all.and_in(r#"EXISTS (SELECT 1 FROM role_user WHERE role IN (#) AND user_pk = "user".pk)"#, filter.roles.iter().copied());
+    for set in &filter.groups {
+        all.and_in(r#"EXISTS (SELECT 1 FROM membership WHERE group_pk IN (#) AND user_pk = "user".pk)"#, set.iter().copied());
+    }
+    for set in &filter.roles {
+        all.and_in(r#"EXISTS (SELECT 1 FROM role_user WHERE role IN (#) AND user_pk = "user".pk)"#, set.iter().copied());
+    }
     all.and_attributes(dialect, "attributes", &filter.attributes);
     all
 }
@@ -192,8 +193,8 @@ impl Users for Tx {
         Ok(self.all(query, |row| row.int("pk")).await?.into_iter().collect())
     }
 
-    async fn paths(&mut self, prefix: &str) -> Result<Vec<String>> {
-        self.all(Query::new(PATHS).bind(prefix).bind(last_of(prefix)), |row| row.text("path")).await
+    async fn paths(&mut self) -> Result<Vec<String>> {
+        self.all(Query::new(PATHS), |row| row.text("path")).await
     }
 
     async fn add(&mut self, user: NewUser, now: DateTime<Utc>) -> Result<User> {
