@@ -121,7 +121,7 @@ impl Params {
 
     /// Everything has been read: what was wrong with it.
     pub(in crate::api) fn done(&mut self) -> Result<(), ApiError> {
-        Ok(std::mem::take(&mut self.errors).ok(()).map_err(ApiError::Invalid)?)
+        std::mem::take(&mut self.errors).ok(()).map_err(ApiError::Invalid)
     }
 
     /// The part of a list of `count` rows that is asked for.

@@ -83,9 +83,18 @@ fn held(permission: &Permission) -> Value {
 
 /// A permission that a role holds on one object (`RoleObjectPermission`).
 fn held_on(permission: &Permission, object_pk: &str) -> Value {
-    let mut shown = held(permission);
-    shown["object_pk"] = object_pk.into();
-    shown
+    with(held(permission), json!({ "object_pk": object_pk }))
+}
+
+/// The fields of both.
+fn with(one: Value, other: Value) -> Value {
+    match (one, other) {
+        (Value::Object(mut one), Value::Object(mut other)) => {
+            one.append(&mut other);
+            Value::Object(one)
+        }
+        (one, _) => one,
+    }
 }
 
 /// `GET /api/v3/rbac/permissions/assigned_by_roles/`: which roles hold permissions of `model`, or on the object `object_pk`.
@@ -144,11 +153,12 @@ pub(super) async fn object_permissions(
         if !permission.name.to_lowercase().contains(&search) && !permission.codename.contains(&search) {
             continue;
         }
-        let mut row = held_on(permission, &grant.object_pk);
-        row["app_label_verbose"] = app_verbose(&permission.app).into();
-        row["model_verbose"] = permission.model_verbose.clone().into();
-        row["object_description"] = described(&app, &mut *repo, &snapshot, permission, &grant.object_pk).await?.into();
-        rows.push(row);
+        let verbose = json!({
+            "app_label_verbose": app_verbose(&permission.app),
+            "model_verbose": permission.model_verbose,
+            "object_description": described(&app, &mut *repo, &snapshot, permission, &grant.object_pk).await?,
+        });
+        rows.push(with(held_on(permission, &grant.object_pk), verbose));
     }
     let results: Vec<Value> = params.part(&rows)?.to_vec();
     Ok(Json(params.answer(rows.len() as u64, &results)))

@@ -48,7 +48,7 @@ pub(super) async fn create(
     State(app): State<App>,
     caller: Caller,
     JsonObject(input): JsonObject,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Json<Map<String, Value>>, ApiError> {
     let caller = caller.superuser()?;
     let new: NewAccount = Input::new().read(&Value::Object(input)).map_err(ApiError::Invalid)?;
     let mut unit = app.store().begin(Durability::Full).await?;
@@ -58,11 +58,10 @@ pub(super) async fn create(
     });
     let user = make::<Users>(&app, &caller, &mut unit, user).await?;
     let pk = user.as_i64().unwrap_or_default();
-    let mut answer = json!({ "username": new.name, "user_uid": user_uid(pk, app.store().install_id()), "user_pk": pk });
-    if new.create_group {
-        let group = json!({ "name": new.name, "users": [pk] });
-        answer["group_pk"] = make::<Groups>(&app, &caller, &mut unit, group).await?;
-    }
+    let group = match new.create_group {
+        true => Some(make::<Groups>(&app, &caller, &mut unit, json!({ "name": new.name, "users": [pk] })).await?),
+        false => None,
+    };
     let expires = new.expires.unwrap_or_else(|| app.store().clock().now() + Duration::days(360));
     let token = json!({
         "identifier": format!("service-account-{}-password", slug(&new.name)), "intent": "app_password", "user": pk,
@@ -71,7 +70,12 @@ pub(super) async fn create(
     let token = make::<Tokens>(&app, &caller, &mut unit, token).await?;
     let token = token.as_str().and_then(|text| Uuid::parse_str(text).ok()).unwrap_or_default();
     let token = unit.records().tokens().lookup(token).await?.ok_or(ApiError::Internal)?;
-    answer["token"] = keys::read(app.store(), &token)?.into();
+    let mut answer = Map::new();
+    answer.insert("username".into(), new.name.into());
+    answer.insert("token".into(), keys::read(app.store(), &token)?.into());
+    answer.insert("user_uid".into(), user_uid(pk, app.store().install_id()).into());
+    answer.insert("user_pk".into(), pk.into());
+    answer.extend(group.map(|group| ("group_pk".to_owned(), group)));
     unit.save().await?;
     Ok(Json(answer))
 }

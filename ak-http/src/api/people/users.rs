@@ -83,17 +83,12 @@ pub(super) async fn shown(
     Ok(users.iter().map(one).collect())
 }
 
-/// A role as the contract shows it (`Role`), if there is one with this key.
-pub(in crate::api) fn shown_role(snapshot: &Snapshot, pk: Uuid) -> Option<Value> {
-    let role = snapshot.get(Ref::<dyn Role>::new(Pk::of_uuid(pk)))?;
-    Some(json!({ "pk": pk, "name": role.name() }))
-}
-
 /// Roles as the contract shows them, by name.
 pub(super) fn shown_roles<'a>(snapshot: &Snapshot, roles: impl IntoIterator<Item = &'a Uuid>) -> Vec<Value> {
-    let mut shown: Vec<Value> = roles.into_iter().filter_map(|pk| shown_role(snapshot, *pk)).collect();
-    shown.sort_by(|a, b| a["name"].as_str().cmp(&b["name"].as_str()));
-    shown
+    let found = roles.into_iter().filter_map(|pk| Some((snapshot.get(Ref::<dyn Role>::new(Pk::of_uuid(*pk)))?.name(), *pk)));
+    let mut found: Vec<(&str, Uuid)> = found.collect();
+    found.sort_unstable();
+    found.into_iter().map(|(name, pk)| json!({ "pk": pk, "name": name })).collect()
 }
 
 /// The groups with these names; a name that no group has is told.
@@ -131,7 +126,7 @@ fn roles_by_name(snapshot: &Snapshot, params: &mut Params) -> Vec<Uuid> {
 
 fn roles_by_pk(snapshot: &Snapshot, params: &mut Params) -> Vec<Uuid> {
     let keys = params.uuids("roles_by_pk");
-    for missing in keys.iter().filter(|pk| shown_role(snapshot, **pk).is_none()) {
+    for missing in keys.iter().filter(|pk| shown_roles(snapshot, [*pk]).is_empty()) {
         params.refuse("roles_by_pk", no_choice(&missing.to_string()));
     }
     keys
