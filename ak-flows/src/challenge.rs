@@ -79,6 +79,13 @@ impl ResponseErrors {
         errors
     }
 
+    /// These problems too.
+    pub fn extend(&mut self, more: Self) {
+        for (field, mut problems) in more.0 {
+            self.0.entry(field).or_default().append(&mut problems);
+        }
+    }
+
     /// One problem of the whole answer.
     pub fn whole(message: impl Into<String>, code: &str) -> Self {
         Self::field(ak_store::model::NON_FIELD_ERRORS, message, code)

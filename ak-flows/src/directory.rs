@@ -1,5 +1,6 @@
 //! The people that flows see.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -8,7 +9,7 @@ use ak_store::Result;
 use ak_store::directory::Person;
 use ak_store::directory::password::{PasswordError, PasswordHasher};
 use ak_store::model::{Secret, Store};
-use ak_store::records::{Token, TokenIntent, User, UserField};
+use ak_store::records::{Consent, Group, Token, TokenIntent, User, UserField};
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
@@ -27,6 +28,15 @@ pub trait Directory: Send + Sync {
 
     /// The record of the app password `key`, if it is a valid one of the account. Without an account it takes as long and finds none.
     async fn check_app_password(&self, user: Option<&User>, key: &str, now: DateTime<Utc>) -> Result<Option<Uuid>>;
+
+    /// The hash of a password that is to be set.
+    async fn hash_password(&self, password: &str) -> Result<Secret, PasswordError>;
+
+    /// These groups, those that exist, and the groups that they are part of.
+    async fn groups(&self, pks: &[Uuid]) -> Result<Vec<Group>>;
+
+    /// What the account has agreed to that the application gets, if that still holds.
+    async fn consent(&self, user: i64, application: Uuid, now: DateTime<Utc>) -> Result<Option<Consent>>;
 
     /// Before this has passed, an answer to a wrong password tells by its time whether there is an account: the runner waits for it.
     fn floor(&self) -> Duration {
@@ -121,6 +131,26 @@ impl Directory for StoreDirectory {
         let own =
             |user: &User, token: &Token| token.intent == TokenIntent::AppPassword && token.user == user.pk && user.is_active;
         Ok(token.filter(|token| user.is_some_and(|user| own(user, token))).map(|token| token.pk))
+    }
+
+    async fn hash_password(&self, password: &str) -> Result<Secret, PasswordError> {
+        self.hasher.hash(password).await.map(Secret::new)
+    }
+
+    async fn groups(&self, pks: &[Uuid]) -> Result<Vec<Group>> {
+        let mut repo = self.store.read().await?;
+        let mut open = pks.to_vec();
+        let mut found = BTreeMap::new();
+        while !open.is_empty() {
+            let batch = repo.groups().lookup_many(&open).await?;
+            open = batch.values().flat_map(|group| group.parents.clone()).filter(|pk| !found.contains_key(pk)).collect();
+            found.extend(batch);
+        }
+        Ok(found.into_values().collect())
+    }
+
+    async fn consent(&self, user: i64, application: Uuid, now: DateTime<Utc>) -> Result<Option<Consent>> {
+        self.store.read().await?.consents().find(user, application, now).await
     }
 
     fn floor(&self) -> Duration {

@@ -1,11 +1,13 @@
 //! What a flow makes happen: said by stages, done when the turn is kept.
 
 use ak_store::model::Secret;
-use ak_store::records::User;
+use ak_store::records::{NewConsent, User};
 use chrono::{DateTime, Duration, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use uuid::Uuid;
+
+use crate::account::Changes;
 
 /// Something that is to happen together with the next state of the plan, or not at all.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,6 +25,29 @@ pub enum Effect {
         /// The form to keep.
         new: Secret,
     },
+    /// An account is made. Its key is one that only this turn knows ([`crate::Cx::new_account`]); whatever else in the turn names it gets
+    /// the real one.
+    CreateUser {
+        /// The account.
+        user: Box<User>,
+        /// The groups that it joins.
+        groups: Vec<Uuid>,
+    },
+    /// An account is changed. With a new password, its sessions end; the browser's own goes on under a new key.
+    UpdateUser {
+        /// The account.
+        user: i64,
+        /// What proved it, if it was something that can be taken back meanwhile.
+        proof: Option<Proof>,
+        /// What is written.
+        changes: Box<Changes>,
+        /// When: a new password bears this moment.
+        now: DateTime<Utc>,
+    },
+    /// The account agrees that an application gets what it asks for.
+    Consent(NewConsent),
+    /// The initial set-up is over. Of several turns with this effect one is kept.
+    FinishSetup,
     /// Something is worth noting.
     Event {
         /// What happened.

@@ -1,38 +1,33 @@
 //! Keeping what a turn has changed: sessions, events and accounts, in one transaction with the plan.
 
-use ak_store::records::{Durability, Event, Repository, Session};
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use ak_store::records::{Durability, Event, NewUser, Repository, Session, User};
 use ak_store::{Result as StoreResult, StoreError};
-use chrono::Duration;
+use chrono::{DateTime, Duration, Utc};
 use serde_json::{Map, Value, json};
 
+use crate::account::Changes;
 use crate::effect::{Effect, Login, Proof};
 use crate::history::Passed;
+use crate::initial_setup;
+use crate::plan::Plan;
 use crate::runner::{CookieChange, Runner, Visit, session_id};
 
-/// Ends of sessions and new forms of passwords must survive a power cut; the rest may be lost in one.
+/// Ends of sessions, accounts and new forms of passwords must survive a power cut; the rest may be lost in one.
 pub(crate) fn durability(effects: &[Effect]) -> Durability {
     let lasting = |effect: &Effect| match effect {
-        Effect::UpgradePassword { .. } | Effect::Logout => true,
+        Effect::UpgradePassword { .. }
+        | Effect::Logout
+        | Effect::CreateUser { .. }
+        | Effect::UpdateUser { .. }
+        | Effect::Consent(_)
+        | Effect::FinishSetup => true,
         Effect::Login(login) => login.terminate_others,
         Effect::Event { .. } => false,
     };
     if effects.iter().any(lasting) { Durability::Full } else { Durability::Relaxed }
-}
-
-/// Whether everybody who is about to sign in still may: the account is active, and what proved it holds.
-pub(crate) async fn proof_holds(repo: &mut dyn Repository, effects: &[Effect]) -> StoreResult<bool> {
-    for effect in effects {
-        let Effect::Login(login) = effect else { continue };
-        let Some(user) = repo.users().lookup(login.user).await?.filter(|u| u.is_active) else { return Ok(false) };
-        let token = match &login.proof {
-            Some(Proof::AppPassword(pk)) => repo.tokens().lookup(*pk).await?.is_some(),
-            _ => false,
-        };
-        if !login.proof.as_ref().is_none_or(|proof| proof.holds(&user, |_| token)) {
-            return Ok(false);
-        }
-    }
-    Ok(true)
 }
 
 pub(crate) fn object(value: Value) -> Map<String, Value> {
@@ -42,43 +37,128 @@ pub(crate) fn object(value: Value) -> Map<String, Value> {
     }
 }
 
+/// Why nothing of a turn is kept.
+#[derive(Debug)]
+pub(crate) enum Unkept {
+    /// The session was changed meanwhile: by another answer to the same turn.
+    Lost,
+    /// What the turn relied on does not hold any more: the flow is over, and this is what the person is told.
+    Refused(&'static str),
+    /// The storage failed.
+    Store(StoreError),
+}
+
+impl From<StoreError> for Unkept {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Taken("username") => Self::Refused(TAKEN),
+            StoreError::Missing(_) => Self::Refused(CHANGED),
+            error => Self::Store(error),
+        }
+    }
+}
+
+const CHANGED: &str = "Your account has changed meanwhile. Please sign in again.";
+const TAKEN: &str = "Somebody else has taken this user name meanwhile. Please start again with another one.";
+const SET_UP: &str = "This installation has been set up meanwhile. Please sign in.";
+
+type Kept<T> = Result<T, Unkept>;
+
 /// The keeping of one turn, in one transaction.
 pub(crate) struct Keeping<'a> {
-    pub(crate) runner: &'a Runner,
-    pub(crate) repo: &'a mut dyn Repository,
-    pub(crate) visit: &'a Visit,
-    pub(crate) session: Option<Session>,
-    pub(crate) cookie: CookieChange,
+    runner: &'a Runner,
+    repo: &'a mut dyn Repository,
+    visit: &'a Visit,
+    session: Option<Session>,
+    cookie: CookieChange,
+    /// The accounts that were made: the keys that the turn gave them, and their real ones.
+    made: BTreeMap<i64, i64>,
     /// The stages that were passed.
-    pub(crate) passed: Vec<Passed>,
+    passed: Vec<Passed>,
     /// The flow has just begun.
-    pub(crate) fresh: bool,
+    fresh: bool,
 }
 
 impl<'a> Keeping<'a> {
-    /// Nothing has been kept yet.
     pub(crate) fn new(runner: &'a Runner, repo: &'a mut dyn Repository, visit: &'a Visit) -> Self {
         let session = visit.session.clone();
-        Self { runner, repo, visit, session, cookie: CookieChange::Keep, passed: Vec::new(), fresh: false }
+        let (cookie, made, passed) = (CookieChange::Keep, BTreeMap::new(), Vec::new());
+        Self { runner, repo, visit, session, cookie, made, passed, fresh: false }
     }
 
-    /// Keeps the plan; false if the session was changed meanwhile. A session is begun only for a plan.
-    pub(crate) async fn plan(&mut self, plan: Option<&Value>) -> StoreResult<bool> {
+    /// In a turn in which these stages were passed; `fresh`: of a flow that has just begun.
+    pub(crate) fn having_passed(self, passed: Vec<Passed>, fresh: bool) -> Self {
+        Self { passed, fresh, ..self }
+    }
+
+    /// The browser's session now, and what becomes of its cookie.
+    pub(crate) fn into_session(self) -> (Option<Session>, CookieChange) {
+        (self.session, self.cookie)
+    }
+
+    /// Keeps a turn.
+    pub(crate) async fn turn(&mut self, plan: Option<&Plan>, effects: &[Effect]) -> Kept<()> {
+        let risky = |effect: &Effect| matches!(effect, Effect::CreateUser { .. } | Effect::FinishSetup);
+        if effects.iter().any(risky) {
+            // Of two answers to one turn the second must find that out here, and not at what the first has made.
+            self.check_turn().await?;
+        }
+        for effect in effects {
+            match effect {
+                Effect::FinishSetup => self.finish_setup().await?,
+                Effect::CreateUser { user, groups } => self.create(user, groups).await?,
+                _ => {}
+            }
+        }
+        let plan = plan.map(|plan| self.with_real_keys(plan).value());
+        self.plan(plan.as_ref()).await?;
+        self.effects(effects, plan.as_ref()).await
+    }
+
+    async fn check_turn(&mut self) -> Kept<()> {
+        let Some(session) = &self.session else { return Ok(()) };
+        let now = self.runner.store().clock().now();
+        let found = self.repo.sessions().lookup(&session.id, now).await?;
+        if found.is_some_and(|found| found.turn == session.turn) { Ok(()) } else { Err(Unkept::Lost) }
+    }
+
+    async fn finish_setup(&mut self) -> Kept<()> {
+        if initial_setup::finish(self.repo, &**self.runner.store().rng()).await? { Ok(()) } else { Err(Unkept::Refused(SET_UP)) }
+    }
+
+    fn with_real_keys<'p>(&self, plan: &'p Plan) -> Cow<'p, Plan> {
+        match plan.context.pending_user.and_then(|pk| self.made.get(&pk)) {
+            Some(pk) => {
+                let mut plan = plan.clone();
+                plan.context.pending_user = Some(*pk);
+                Cow::Owned(plan)
+            }
+            None => Cow::Borrowed(plan),
+        }
+    }
+
+    fn real(&self, user: i64) -> i64 {
+        self.made.get(&user).copied().unwrap_or(user)
+    }
+
+    /// Keeps the plan. A session is begun only for a plan.
+    async fn plan(&mut self, plan: Option<&Value>) -> Kept<()> {
         match &mut self.session {
             Some(session) => {
                 Passed::note(&mut session.data, &self.passed, self.fresh);
-                let kept = self.repo.sessions().swap_plan(&session.id, session.turn, plan, &session.data).await?;
+                if !self.repo.sessions().swap_plan(&session.id, session.turn, plan, &session.data).await? {
+                    return Err(Unkept::Lost);
+                }
                 session.turn += 1;
                 session.plan = plan.cloned();
-                Ok(kept)
+                Ok(())
             }
-            None if plan.is_none() => Ok(true),
+            None if plan.is_none() => Ok(()),
             None => {
                 let age = self.runner.options().anonymous_age;
                 let mut data = json!({});
                 Passed::note(&mut data, &self.passed, true);
-                self.open(None, plan, data, age, None).await?;
-                Ok(true)
+                Ok(self.open(None, plan, data, age, None).await?)
             }
         }
     }
@@ -93,9 +173,8 @@ impl<'a> Keeping<'a> {
         max_age: Option<Duration>,
     ) -> StoreResult<()> {
         let now = self.runner.store().clock().now();
-        let key = self.runner.store().rng().token(32);
         let session = Session {
-            id: session_id(&key),
+            id: [0; 32],
             user,
             plan: plan.cloned(),
             turn: 1,
@@ -106,16 +185,25 @@ impl<'a> Keeping<'a> {
             last_ip: self.visit.client.ip,
             last_user_agent: self.visit.client.user_agent.clone(),
         };
+        self.put(session, max_age).await
+    }
+
+    /// Keeps a session under a new key.
+    async fn put(&mut self, session: Session, max_age: Option<Duration>) -> StoreResult<()> {
+        let key = self.runner.store().rng().token(32);
+        let session = Session { id: session_id(&key), ..session };
         self.repo.sessions().add(&session).await?;
+        self.cookie = CookieChange::Set { key, user: session.user, max_age };
         self.session = Some(session);
-        self.cookie = CookieChange::Set { key, user, max_age };
         Ok(())
     }
 
-    pub(crate) async fn effects(&mut self, effects: Vec<Effect>, plan: Option<&Value>) -> StoreResult<()> {
+    /// What is to happen besides what [`Keeping::turn`] did before.
+    pub(crate) async fn effects(&mut self, effects: &[Effect], plan: Option<&Value>) -> Kept<()> {
         for effect in effects {
             match effect {
-                Effect::Login(login) => self.login(&login, plan).await?,
+                Effect::CreateUser { .. } | Effect::FinishSetup => {}
+                Effect::Login(login) => self.login(login, plan).await?,
                 Effect::Logout => {
                     if let Some(session) = self.session.take() {
                         self.repo.sessions().delete(&session.id).await?;
@@ -124,21 +212,101 @@ impl<'a> Keeping<'a> {
                 }
                 Effect::UpgradePassword { user, old, new } => {
                     // Changed meanwhile, the newer password stands.
-                    self.repo.users().upgrade_password(user, old.reveal(), new.reveal()).await?;
+                    self.repo.users().upgrade_password(*user, old.reveal(), new.reveal()).await?;
                 }
-                Effect::Event { action, user, context } => self.event(action, user, context).await?,
+                Effect::UpdateUser { user, proof, changes, now } => self.update(*user, proof.as_ref(), changes, *now).await?,
+                Effect::Consent(consent) => {
+                    let user = self.real(consent.user);
+                    self.repo.consents().put(&ak_store::records::NewConsent { user, ..consent.clone() }).await?;
+                }
+                Effect::Event { action, user, context } => self.event(action, *user, context.clone()).await?,
             }
         }
         Ok(())
     }
 
+    async fn create(&mut self, user: &User, groups: &[uuid::Uuid]) -> Kept<()> {
+        let user = user.clone();
+        if self.repo.users().find_by_username(&user.username).await?.is_some() {
+            return Err(Unkept::Refused(TAKEN));
+        }
+        let (key, now) = (user.pk, user.date_joined);
+        let new = NewUser {
+            uuid: user.uuid,
+            username: user.username,
+            name: user.name,
+            email: user.email,
+            is_active: user.is_active,
+            r#type: user.r#type,
+            path: user.path,
+            attributes: user.attributes,
+            password: user.password,
+        };
+        let pk = self.repo.users().add(new, now).await?.pk;
+        self.made.insert(key, pk);
+        self.join(pk, groups).await
+    }
+
+    async fn join(&mut self, user: i64, groups: &[uuid::Uuid]) -> Kept<()> {
+        for group in groups {
+            self.repo.groups().add_member(*group, user).await?;
+        }
+        Ok(())
+    }
+
+    async fn update(&mut self, user: i64, proof: Option<&Proof>, changes: &Changes, now: DateTime<Utc>) -> Kept<()> {
+        let user = self.real(user);
+        let mut user = self.repo.users().lookup(user).await?.ok_or(Unkept::Refused(CHANGED))?;
+        self.check_proof(&user, proof).await?;
+        let named = user.username.clone();
+        changes.apply(&mut user);
+        if user.username != named && self.repo.users().find_by_username(&user.username).await?.is_some() {
+            return Err(Unkept::Refused(TAKEN));
+        }
+        self.repo.users().update(&user, now).await?;
+        self.join(user.pk, &changes.groups).await?;
+        if let Some(password) = &changes.password {
+            self.repo.users().set_password(user.pk, Some(password.reveal()), now).await?;
+            self.end_sessions(user.pk, now).await?;
+        }
+        Ok(())
+    }
+
+    /// Ends the account's sessions. If the browser's is one, it goes on under a new key.
+    async fn end_sessions(&mut self, user: i64, now: DateTime<Utc>) -> StoreResult<()> {
+        self.repo.sessions().delete_of_user(user, None).await?;
+        match self.session.take() {
+            Some(own) if own.user == Some(user) => {
+                let stays = own.data.get(STAYS) == Some(&Value::Bool(true));
+                let max_age = stays.then(|| own.expires - now);
+                self.put(own, max_age).await
+            }
+            other => {
+                self.session = other;
+                Ok(())
+            }
+        }
+    }
+
+    async fn check_proof(&mut self, user: &User, proof: Option<&Proof>) -> Kept<()> {
+        let token = match proof {
+            Some(Proof::AppPassword(pk)) => self.repo.tokens().lookup(*pk).await?.is_some(),
+            _ => false,
+        };
+        if proof.is_none_or(|proof| proof.holds(user, |_| token)) { Ok(()) } else { Err(Unkept::Refused(CHANGED)) }
+    }
+
     /// A new session under a new key takes the place of the old one, so that a key known from before is worth nothing.
-    pub(crate) async fn login(&mut self, login: &Login, plan: Option<&Value>) -> StoreResult<()> {
+    ///
+    /// The account may have been deactivated or deleted since the stage looked, or what proved it may not hold any more: then nobody
+    /// signs in.
+    pub(crate) async fn login(&mut self, login: &Login, plan: Option<&Value>) -> Kept<()> {
         let now = self.runner.store().clock().now();
-        // The account may have been deactivated or deleted since the stage looked.
-        let user =
-            self.repo.users().lookup(login.user).await?.filter(|u| u.is_active).ok_or(StoreError::Missing("active account"))?;
-        let mut data = json!({ "auth_method": login.method, "login_at": now });
+        let user = self.real(login.user);
+        let user = self.repo.users().lookup(user).await?.filter(|u| u.is_active);
+        let user = user.ok_or(Unkept::Refused(CHANGED))?;
+        self.check_proof(&user, login.proof.as_ref()).await?;
+        let mut data = json!({ "auth_method": login.method, "login_at": now, STAYS: login.duration.is_some() });
         match self.session.take() {
             Some(old) => {
                 self.repo.sessions().delete(&old.id).await?;
@@ -151,11 +319,12 @@ impl<'a> Keeping<'a> {
         }
         self.repo.users().touch_login(user.pk, now).await?;
         let age = login.duration.unwrap_or(self.runner.options().browser_age);
-        self.open(Some(user.pk), plan, data, age, login.duration).await
+        Ok(self.open(Some(user.pk), plan, data, age, login.duration).await?)
     }
 
     pub(crate) async fn event(&mut self, action: &str, user: Option<i64>, context: Map<String, Value>) -> StoreResult<()> {
         let now = self.runner.store().clock().now();
+        let user = user.map(|pk| self.real(pk));
         let account = match user {
             Some(pk) => self.repo.users().lookup(pk).await?,
             None => None,
@@ -175,3 +344,6 @@ impl<'a> Keeping<'a> {
         self.repo.events().add(&event).await
     }
 }
+
+/// In a session's data: whether its cookie outlives the browser.
+const STAYS: &str = "stays";

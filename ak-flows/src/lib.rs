@@ -7,6 +7,7 @@
 //! # How to add a stage
 //! See [`stages`].
 
+mod account;
 pub mod avatar;
 mod binding;
 pub mod blueprint;
@@ -17,6 +18,7 @@ mod directory;
 mod effect;
 mod flow;
 mod history;
+pub mod initial_setup;
 mod keeping;
 mod machine;
 pub mod next;
@@ -27,6 +29,7 @@ mod setup;
 mod stage;
 pub mod stages;
 
+pub use account::{Changes, attribute_path};
 pub use binding::{FlowStageBinding, InvalidResponseAction};
 pub use brand::Brand;
 pub use challenge::{Challenge, ErrorDetail, ResponseErrors};
@@ -53,12 +56,16 @@ pub fn kinds(registry: Registry) -> Registry {
         .with::<FlowStageBinding>()
         .with::<Brand>()
         .with::<blueprint::BlueprintInstance>()
+        .with::<stages::ConsentStage>()
         .with::<stages::DenyStage>()
         .with::<stages::DummyStage>()
         .with::<stages::IdentificationStage>()
         .with::<stages::PasswordStage>()
+        .with::<stages::Prompt>()
+        .with::<stages::PromptStage>()
         .with::<stages::RedirectStage>()
         .with::<stages::UserLoginStage>()
         .with::<stages::UserLogoutStage>()
+        .with::<stages::UserWriteStage>()
         .family::<dyn Stage>("stages/all", STAGE_FIELDS)
 }

@@ -1,5 +1,7 @@
 //! The machine that runs flows: a plan and an answer in, a new plan and a reply out. It knows no stage by name, and no HTTP.
 
+use std::collections::BTreeMap;
+
 use ak_policy::{Context, decide};
 use ak_store::directory::Person;
 use ak_store::model::{Pk, Ref};
@@ -40,6 +42,11 @@ pub struct Turn {
 }
 
 impl Turn {
+    /// A challenge that stands before the plan's first stage.
+    pub(crate) fn asking(plan: Plan, challenge: Challenge) -> Self {
+        Self { plan: Some(plan), reply: Reply::Challenge(challenge), ..Self::end(Reply::Done(String::new()), Vec::new()) }
+    }
+
     fn end(reply: Reply, effects: Vec<Effect>) -> Self {
         Self { plan: None, reply, effects, refusal: None, passed: Vec::new() }
     }
@@ -70,7 +77,7 @@ const ROOT: &str = "/";
 /// The flow's policies are asked again first. An answer to another challenge than the one shown changes nothing: the one shown
 /// is shown again.
 pub async fn advance(world: &World<'_>, flow: &Flow, plan: Plan, answer: Option<&Answer>) -> Result<Turn, StageError> {
-    let mut run = Run { world, flow, plan, effects: Vec::new(), restarted: false, passed: Vec::new() };
+    let mut run = Run { world, flow, plan, effects: Vec::new(), written: BTreeMap::new(), restarted: false, passed: Vec::new() };
     let turn = go_on(&mut run, answer).await?;
     Ok(Turn { passed: run.passed, ..turn })
 }
@@ -129,6 +136,8 @@ struct Run<'a> {
     flow: &'a Flow,
     plan: Plan,
     effects: Vec<Effect>,
+    /// See [`Cx::written`].
+    written: BTreeMap<i64, Person>,
     /// A flow whose first stage refuses at once must not begin again for ever.
     restarted: bool,
     /// See [`Turn::passed`].
@@ -152,9 +161,13 @@ impl<'a> Run<'a> {
 
     /// Whom the flow is about.
     async fn subject(&self) -> Result<Option<Person>, StageError> {
-        match self.plan.context.pending_user {
-            Some(pk) => Ok(self.world.directory.person(pk).await?),
-            None => Ok(self.world.person.cloned()),
+        let Some(pk) = self.plan.context.pending_user.or(self.world.person.map(|person| person.user.pk)) else { return Ok(None) };
+        if let Some(person) = self.written.get(&pk) {
+            return Ok(Some(person.clone()));
+        }
+        match (self.plan.context.pending_user, self.world.person) {
+            (Some(pk), _) => Ok(self.world.directory.person(pk).await?),
+            (None, person) => Ok(person.cloned()),
         }
     }
 
@@ -212,6 +225,7 @@ impl<'a> Run<'a> {
             context: &mut self.plan.context,
             memory: &mut self.plan.memory,
             effects: &mut self.effects,
+            written: &mut self.written,
         };
         match answer {
             Some(answer) => stage.respond(&mut cx, answer).await,

@@ -17,7 +17,8 @@ use crate::directory::Directory;
 use crate::effect::{Effect, Login};
 use crate::flow::Flow;
 use crate::history::Passed;
-use crate::keeping::{Keeping, durability, object, proof_holds};
+use crate::initial_setup::{self, Gate, INITIAL_SETUP};
+use crate::keeping::{Keeping, Unkept, durability, object};
 use crate::machine::{Reply, Turn, advance};
 use crate::next;
 use crate::plan::Plan;
@@ -77,6 +78,8 @@ pub struct Input {
     pub turn: Option<i64>,
     /// Where she wants to go when the flow is done.
     pub next: Option<String>,
+    /// The code that came with the address: the initial set-up may ask for it.
+    pub code: Option<String>,
 }
 
 /// What comes of it.
@@ -229,6 +232,9 @@ impl Runner {
     async fn run_to_end(&self, visit: &Visit, slug: &str, input: Input, context: Context) -> Result<Outcome, RunError> {
         let snapshot = self.store.snapshot();
         let (at, flow) = snapshot.by::<Flow>("slug", slug).ok_or(RunError::NoFlow)?;
+        if slug == INITIAL_SETUP && !initial_setup::is_open(&self.store).await? {
+            return Err(RunError::NoFlow);
+        }
         if let Some(outcome) = self.attempt(&snapshot, visit, at, flow, &input, context.clone()).await? {
             return Ok(outcome);
         }
@@ -300,9 +306,9 @@ impl Runner {
     ) -> Result<Option<Outcome>, RunError> {
         let world = self.world(snapshot, visit);
         let session = visit.session.as_ref();
-        let given = context != Context::default();
+        let mut given = context != Context::default();
         let kept = session.and_then(|s| s.plan.as_ref()).and_then(Plan::read);
-        let current = kept.as_ref().filter(|plan| plan.flow_pk() == at.pk() && !given).cloned();
+        let current = kept.as_ref().filter(|plan| plan.flow_pk() == at.pk() && plan.slug == flow.slug && !given).cloned();
         let stale = input.turn.is_some_and(|turn| turn != session.map_or(0, |s| s.turn));
         let answer = input.answer.as_ref().filter(|_| !stale);
         let fresh = current.is_none();
@@ -316,6 +322,18 @@ impl Runner {
             None => self.begin(&world, at, flow, context, input.next.clone()).await?,
         };
         let turn = match plan {
+            Ok(mut plan) if initial_setup::is_setup(&plan) => {
+                let code = input.code.as_deref();
+                match initial_setup::gate(&self.store, &world, &mut plan.context, answer, code).await? {
+                    Gate::Open { given: false } => advance(&world, flow, plan, answer).await?,
+                    // The answer was the code.
+                    Gate::Open { given: true } => {
+                        given = true;
+                        advance(&world, flow, plan, None).await?
+                    }
+                    Gate::Asks(challenge) => Turn::asking(plan, challenge),
+                }
+            }
             Ok(plan) => advance(&world, flow, plan, answer).await?,
             Err(refusal) => Turn::refused(flow, refusal, input.next.as_deref(), visit.person.as_ref(), None),
         };
@@ -340,6 +358,10 @@ impl Runner {
         context: Context,
         next: Option<String>,
     ) -> StoreResult<Result<Plan, Refusal>> {
+        let mut context = context;
+        if flow.slug == INITIAL_SETUP {
+            context.pending_user = initial_setup::administrator(&self.store).await?;
+        }
         let pending = match context.pending_user {
             Some(pk) => self.directory.person(pk).await?,
             None => None,
@@ -357,34 +379,49 @@ impl Runner {
         answered: bool,
         fresh: bool,
     ) -> Result<Option<Outcome>, RunError> {
-        let Turn { mut plan, reply, mut effects, refusal, passed } = turn;
+        let Turn { plan, reply, effects, refusal, passed } = turn;
         let failed = effects.iter().any(|e| matches!(e, Effect::Event { action: "login_failed", .. }));
         let mut page = Page::of(reply, plan.is_none());
         if let Some(session) = visit.session.as_ref().filter(|_| effects.is_empty() && plan.as_ref() == before) {
             let (turn, session) = (session.turn, Some(session.id));
             return Ok(Some(Outcome { page, cookie: CookieChange::Keep, turn, session, taken: answered, refusal, failed }));
         }
-        let mut repo = self.store.backend().begin(durability(&effects)).await?;
-        if !proof_holds(&mut *repo, &effects).await? {
-            // The password was changed, or the account closed, since it was proven: the flow is over.
-            tracing::info!(request_id = visit.request_id, "signed in too late: what proved the account does not hold any more");
-            (plan, effects) = (None, Vec::new());
-            let message = "Your account has changed meanwhile. Please sign in again.";
+        let mut kept = self.transact(visit, plan.as_ref(), &effects, passed, fresh).await;
+        if let Err(Unkept::Refused(message)) = kept {
+            // Nothing of the turn happens, and the flow is over.
+            tracing::info!(request_id = visit.request_id, message, "what a flow relied on does not hold any more");
+            kept = self.transact(visit, None, &[], Vec::new(), fresh).await;
             let denied = Challenge::new("ak-stage-access-denied").about(None, None).with("error_message", message);
             page = Page::Challenge(denied, true);
         }
-        let mut keep = Keeping { passed, fresh, ..Keeping::new(self, &mut *repo, visit) };
-        let value = plan.as_ref().map(Plan::value);
-        if !keep.plan(value.as_ref()).await? {
-            drop(repo);
-            self.note_lost(visit, effects).await?;
-            return Ok(None);
+        match kept {
+            Ok((session, cookie)) => {
+                let (turn, session) = session.map_or((0, None), |s| (s.turn, Some(s.id)));
+                Ok(Some(Outcome { page, cookie, turn, session, taken: answered, refusal, failed }))
+            }
+            Err(Unkept::Lost) => {
+                self.note_lost(visit, effects).await?;
+                Ok(None)
+            }
+            Err(Unkept::Refused(why)) => Err(StageError::Failed(why.to_owned()).into()),
+            Err(Unkept::Store(error)) => Err(error.into()),
         }
-        keep.effects(effects, value.as_ref()).await?;
-        let Keeping { session, cookie, .. } = keep;
+    }
+
+    async fn transact(
+        &self,
+        visit: &Visit,
+        plan: Option<&Plan>,
+        effects: &[Effect],
+        passed: Vec<Passed>,
+        fresh: bool,
+    ) -> Result<(Option<Session>, CookieChange), Unkept> {
+        let mut repo = self.store.backend().begin(durability(effects)).await?;
+        let mut keep = Keeping::new(self, &mut *repo, visit).having_passed(passed, fresh);
+        keep.turn(plan, effects).await?;
+        let kept = keep.into_session();
         repo.save().await?;
-        let (turn, session) = session.map_or((0, None), |s| (s.turn, Some(s.id)));
-        Ok(Some(Outcome { page, cookie, turn, session, taken: answered, refusal, failed }))
+        Ok(kept)
     }
 
     /// Of several answers to one turn one is kept, but what the others tried is noted all the same: otherwise guesses made at once
@@ -396,8 +433,12 @@ impl Runner {
             return Ok(());
         }
         let mut repo = self.store.backend().begin(Durability::Relaxed).await?;
-        let mut keep = Keeping { session: None, ..Keeping::new(self, &mut *repo, visit) };
-        keep.effects(failures, None).await?;
+        let mut keep = Keeping::new(self, &mut *repo, visit);
+        for failure in failures {
+            if let Effect::Event { action, user, context } = failure {
+                keep.event(action, user, context).await?;
+            }
+        }
         repo.save().await
     }
 
@@ -423,7 +464,10 @@ impl Runner {
     pub async fn sign_in(&self, repo: &mut dyn Repository, visit: &Visit, login: &Login) -> StoreResult<CookieChange> {
         let mut keep = Keeping::new(self, repo, visit);
         keep.event("login", Some(login.user), object(json!({ "auth_method": login.method }))).await?;
-        keep.login(login, None).await?;
-        Ok(keep.cookie)
+        match keep.login(login, None).await {
+            Ok(()) => Ok(keep.into_session().1),
+            Err(Unkept::Store(error)) => Err(error),
+            Err(Unkept::Lost | Unkept::Refused(_)) => Err(StoreError::Missing("active account")),
+        }
     }
 }

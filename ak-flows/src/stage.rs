@@ -1,5 +1,6 @@
 //! The role of stages, and what one sees and answers.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use ak_policy::Context;
@@ -176,20 +177,34 @@ pub struct Cx<'a> {
     pub memory: &'a mut Map<String, Value>,
     /// What is to happen when this turn is kept.
     pub effects: &'a mut Vec<Effect>,
+    /// The accounts as this turn writes them. Until it is kept, the directory does not know.
+    pub written: &'a mut BTreeMap<i64, Person>,
 }
+
+/// The accounts that a turn makes have keys from here on, until they get real ones.
+const FIRST_NEW: i64 = i64::MIN;
 
 impl Cx<'_> {
     /// The account that is being identified, if it (still) is there.
     pub async fn pending(&self) -> Result<Option<Person>, StageError> {
         match self.context.pending_user {
-            Some(pk) => Ok(self.world.directory.person(pk).await?),
+            Some(pk) => match self.written.get(&pk) {
+                Some(person) => Ok(Some(person.clone())),
+                None => Ok(self.world.directory.person(pk).await?),
+            },
             None => Ok(None),
         }
     }
 
     /// The account that a stage is about: the one being identified, else the one that has signed in.
     pub async fn subject(&self) -> Result<Option<Person>, StageError> {
-        Ok(self.pending().await?.or_else(|| self.world.person.cloned()))
+        let signed_in = || self.world.person.map(|person| self.written.get(&person.user.pk).unwrap_or(person).clone());
+        Ok(self.pending().await?.or_else(signed_in))
+    }
+
+    /// A key for an account that this turn makes ([`Effect::CreateUser`]).
+    pub fn new_account(&self) -> i64 {
+        FIRST_NEW.saturating_add(i64::try_from(self.written.len()).unwrap_or(0))
     }
 }
 

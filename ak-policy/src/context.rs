@@ -1,5 +1,6 @@
 //! What a flow has gathered so far.
 
+use ak_store::model::Secret;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -9,6 +10,9 @@ pub struct Context {
     /// The account that is being identified, and not proven yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pending_user: Option<i64>,
+    /// The hash of the password that was typed to be set. It is no value, so that policies and scripts do not see it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub new_password: Option<Secret>,
     /// Everything else. It is nested where it is kept, so that no name of it can be taken for the account.
     #[serde(default)]
     pub values: Map<String, Value>,
@@ -25,6 +29,20 @@ impl Context {
     pub const REDIRECT: &'static str = "redirect";
     /// The token that a flow was restored from.
     pub const IS_RESTORED: &'static str = "is_restored";
+    /// What was filled in at prompts, by the keys of their fields. Never a password.
+    pub const PROMPT_DATA: &'static str = "prompt_data";
+    /// The application that the flow is about: the text of its key.
+    pub const APPLICATION: &'static str = "application";
+    /// What a person is asked to agree to, in words.
+    pub const CONSENT_HEADER: &'static str = "consent_header";
+    /// What she agrees to: a list of `{ "id", "name" }`.
+    pub const CONSENT_PERMISSIONS: &'static str = "consent_permissions";
+    /// The groups that an account which is written joins: a list of keys.
+    pub const GROUPS: &'static str = "groups";
+    /// What sort of account is made, instead of the stage's.
+    pub const USER_TYPE: &'static str = "user_type";
+    /// The folder in which an account is made, instead of the stage's.
+    pub const USER_PATH: &'static str = "user_path";
 
     /// The value of that name.
     pub fn get(&self, name: &str) -> Option<&Value> {

@@ -48,6 +48,28 @@ pub fn decide(target: Pk, request: &Request<'_>) -> Decision {
     decision
 }
 
+/// Whether every one of `policies` lets the request through; nothing asked, everybody may. For what lists its policies itself, as the
+/// validation of a form does: an error refuses. Each has `limit` to decide.
+pub fn decide_all(policies: &[Ref<dyn Policy>], limit: Duration, request: &Request<'_>) -> Decision {
+    let mut decision = Decision::open();
+    for (order, policy) in (0..).zip(policies) {
+        let (subject, answer) = match request.snapshot.get::<dyn Policy>(*policy) {
+            Some(found) => (Subject::Policy(found.name().to_owned()), found.evaluate(request, limit)),
+            None => (Subject::Unknown(policy.pk().to_string()), Err(PolicyError("the policy cannot be read".into()))),
+        };
+        let (passing, outcome) = match answer {
+            Ok(verdict) => {
+                decision.messages.extend(verdict.messages);
+                (verdict.passing, Outcome::Answered)
+            }
+            Err(PolicyError(problem)) => (false, Outcome::Failed(problem)),
+        };
+        decision.trace.push(Trace { binding: policy.pk().to_string(), order, subject, negate: false, outcome, passing });
+    }
+    combine(&mut decision, EngineMode::All);
+    decision
+}
+
 type Answer = Result<Option<Verdict>, PolicyError>;
 
 /// `None`: the question makes no sense for somebody who has not signed in.

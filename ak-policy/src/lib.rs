@@ -23,7 +23,7 @@ pub use binding::{
 };
 pub use context::Context;
 pub use decision::{Decision, Outcome, Subject, Trace};
-pub use engine::decide;
+pub use engine::{decide, decide_all};
 pub use permission::{Permission, Permissions, SYSTEM};
 pub use role::{ObjectGrant, Role};
 

@@ -12,6 +12,7 @@
 )]
 
 mod asking;
+mod consents;
 mod ending;
 #[path = "../kit/mod.rs"]
 mod kit;
@@ -20,4 +21,7 @@ mod never;
 mod once;
 mod people;
 mod planning;
+mod prompts;
+mod setting_up;
 mod signing;
+mod writing;

@@ -45,6 +45,21 @@ pub(crate) fn deny(message: &str) -> Spec {
     spec("authentik_stages_deny.denystage", json!({ "deny_message": message }))
 }
 
+/// Asks for these fields ([`House::prompts`] makes them).
+pub(crate) fn prompt(fields: &[Value]) -> Spec {
+    spec("authentik_stages_prompt.promptstage", json!({ "fields": fields }))
+}
+
+/// Writes what was asked into an account.
+pub(crate) fn write(fields: Value) -> Spec {
+    spec("authentik_stages_user_write.userwritestage", fields)
+}
+
+/// Asks whether an application may have what it asks for.
+pub(crate) fn consent(fields: Value) -> Spec {
+    spec("authentik_stages_consent.consentstage", fields)
+}
+
 /// Leads to an address, or into a flow.
 pub(crate) fn redirect(fields: Value) -> Spec {
     spec("authentik_stages_redirect.redirectstage", fields)
@@ -117,6 +132,17 @@ impl House {
             built.bindings.push(bound);
         }
         built
+    }
+
+    /// Makes fields of prompts: key, type, and what else there is to say of each. Gives their keys.
+    pub(crate) async fn prompts(&self, fields: &[(&str, &str, Value)]) -> Vec<Value> {
+        let mut made = Vec::new();
+        for (order, (key, kind, more)) in fields.iter().enumerate() {
+            let name = format!("{key} {}", self.store.snapshot().len());
+            let base = json!({ "name": name, "field_key": key, "label": key, "type": kind, "order": order });
+            made.push(self.make("authentik_stages_prompt.prompt", &merged(&base, more)).await.value());
+        }
+        made
     }
 
     /// Makes an object by an input from outside.

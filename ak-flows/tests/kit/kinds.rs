@@ -8,7 +8,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-/// A policy: `yes`, `no`, `error`, `has <name>` (the context has it), `lacks <name>`, `is <username>`.
+/// A policy: `yes`, `no`, `error`, `has <name>` (the context has it), `lacks <name>`, `is <username>`, `prompt <key> <value>` (that is
+/// what was filled in).
 #[derive(Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Says {
     pub(crate) name: String,
@@ -44,6 +45,9 @@ impl Policy for Says {
             None if self.says == "no" => false,
             Some(("has", name)) => request.context.get(name).is_some(),
             Some(("lacks", name)) => request.context.get(name).is_none(),
+            Some(("prompt", pair)) => pair.split_once(' ').is_some_and(|(key, value)| {
+                request.context.get(ak_policy::Context::PROMPT_DATA).and_then(|data| data.get(key)) == Some(&json!(value))
+            }),
             Some(("is", name)) => request.person.is_some_and(|p| p.user.username == name),
             _ => return Err(PolicyError("told to fail".into())),
         };

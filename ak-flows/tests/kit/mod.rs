@@ -17,7 +17,9 @@ use ak_store::records::{Durability, Event, EventFilter, Group, NewUser, Page, Se
 use ak_store::{Clock, ManualClock, Rng, SeededRng};
 use serde_json::{Value, json};
 
-pub(crate) use build::{Spec, deny, dummy, identification, login, logout, password, probe, redirect, says};
+pub(crate) use build::{
+    Built, Spec, consent, deny, dummy, identification, login, logout, password, probe, prompt, redirect, says, write,
+};
 pub(crate) use kinds::{Probe, Says};
 pub(crate) use play::{Browser, line};
 

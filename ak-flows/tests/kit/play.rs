@@ -88,11 +88,16 @@ impl House {
 fn effect_line(effect: &Effect) -> String {
     match effect {
         Effect::Login(Login { user, method, duration, .. }) => {
+            let user = if *user < 0 { "the new one".into() } else { user.to_string() };
             let lasts = duration.map_or(String::new(), |d| format!(" for {} s", d.num_seconds()));
             format!("* login of {user} by {method}{lasts}")
         }
         Effect::Logout => "* logout".into(),
         Effect::UpgradePassword { user, .. } => format!("* stronger hash for {user}"),
+        Effect::CreateUser { user, .. } => format!("* new account {}", user.username),
+        Effect::UpdateUser { user, changes, .. } => format!("* account {user}: {}", changes.names().join(", ")),
+        Effect::Consent(consent) => format!("* consent of {} to {:?}", consent.user, consent.permissions),
+        Effect::FinishSetup => "* set-up is over".into(),
         Effect::Event { action, .. } => format!("* event {action}"),
     }
 }
@@ -104,16 +109,25 @@ pub(crate) struct Browser<'a> {
     pub(crate) turn: i64,
     /// Where the person wants to go.
     pub(crate) next: Option<String>,
+    /// The code in the address that she follows.
+    pub(crate) code: Option<String>,
+    pub(crate) client: Client,
 }
 
 impl<'a> Browser<'a> {
     pub(crate) fn new(house: &'a House) -> Self {
-        Self { house, key: None, turn: 0, next: None }
+        Self { house, key: None, turn: 0, next: None, code: None, client: Client::default() }
     }
 
     /// With this place to go to in the end.
     pub(crate) fn to(mut self, next: &str) -> Self {
         self.next = Some(next.to_owned());
+        self
+    }
+
+    /// From this address.
+    pub(crate) fn from(mut self, ip: &str) -> Self {
+        self.client.ip = Some(ip.parse().unwrap());
         self
     }
 
@@ -144,12 +158,12 @@ impl<'a> Browser<'a> {
             Some(pk) => Some(self.house.person(pk).await),
             None => None,
         };
-        Visit { session, person, client: Client::default(), request_id: "test".into() }
+        Visit { session, person, client: self.client.clone(), request_id: "test".into() }
     }
 
     pub(crate) fn input(&self, fields: Option<&Value>) -> Input {
         let turn = fields.map(|_| self.turn);
-        Input { answer: fields.map(answer), turn, next: self.next.clone() }
+        Input { answer: fields.map(answer), turn, next: self.next.clone(), code: self.code.clone() }
     }
 
     pub(crate) fn take(&mut self, cookie: &CookieChange) {

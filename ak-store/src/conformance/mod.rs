@@ -16,6 +16,7 @@
     reason = "these are tests; they stand in the library so that a backend outside of it can run them"
 )]
 
+pub mod consents;
 pub mod events;
 pub mod groups;
 pub mod objects;
@@ -114,6 +115,7 @@ macro_rules! conformance_suite {
             roles: given_and_taken, refusals, deletion;
             sessions: add_and_expire, lists, plans_are_swapped_once, touch, deletion, deletion_in_batches;
             tokens: add_and_expire, lists, update, refusals, spend, spend_has_one_winner, deletion;
+            consents: put_and_find, lists, deletion;
             events: add_and_find, lists, expiry;
             tasks: add_and_find, lists, claim_in_order, a_task_has_one_owner, leases_end, retry_and_death, lost_in_the_last_try,
                 next_due, claims_are_exclusive, forget_finished;

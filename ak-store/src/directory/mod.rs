@@ -7,5 +7,5 @@ pub mod password;
 mod person;
 mod role;
 
-pub use person::Person;
+pub use person::{Person, merge_attributes};
 pub use role::Role;

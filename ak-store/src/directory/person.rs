@@ -49,16 +49,17 @@ impl Person {
     pub fn attributes(&self) -> Map<String, Value> {
         let mut merged = Map::new();
         for attributes in self.groups.iter().map(|g| &g.attributes).chain([&self.user.attributes]) {
-            merge(&mut merged, attributes);
+            merge_attributes(&mut merged, attributes);
         }
         merged
     }
 }
 
-fn merge(into: &mut Map<String, Value>, from: &Map<String, Value>) {
+/// Puts `from` into `into`: objects are merged, anything else takes the place of what was there.
+pub fn merge_attributes(into: &mut Map<String, Value>, from: &Map<String, Value>) {
     for (name, value) in from {
         match (into.get_mut(name), value) {
-            (Some(Value::Object(into)), Value::Object(from)) => merge(into, from),
+            (Some(Value::Object(into)), Value::Object(from)) => merge_attributes(into, from),
             _ => drop(into.insert(name.clone(), value.clone())),
         }
     }

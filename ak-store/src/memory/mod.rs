@@ -4,6 +4,7 @@
 //! nothing until it is changed; [`Repository::save`] publishes the copy, dropping it forgets it. A view for reading is the
 //! state that was published last, and stays as it is.
 
+mod consents;
 mod events;
 mod groups;
 mod objects;
@@ -25,7 +26,8 @@ use tokio::sync::{Mutex, OwnedMutexGuard};
 use self::state::State;
 use crate::error::Result;
 use crate::records::{
-    Backend, By, Durability, Events, Groups, Objects, Page, Repository, Roles, Sessions, Settings, Tasks, Tokens, Users, rules,
+    Backend, By, Consents, Durability, Events, Groups, Objects, Page, Repository, Roles, Sessions, Settings, Tasks, Tokens,
+    Users, rules,
 };
 
 /// Keeps everything in memory. Clones are handles on the same data.
@@ -123,6 +125,10 @@ impl Repository for Tx {
     }
 
     fn tokens(&mut self) -> &mut dyn Tokens {
+        self
+    }
+
+    fn consents(&mut self) -> &mut dyn Consents {
         self
     }
 

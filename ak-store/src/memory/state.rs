@@ -7,7 +7,7 @@ use imbl::{HashMap, OrdMap, OrdSet};
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::records::{Event, Group, ObjectRow, Session, Task, Token, User};
+use crate::records::{Consent, Event, Group, ObjectRow, Session, Task, Token, User};
 
 /// Hash that a session or a token is found by.
 pub(super) type Hash = [u8; 32];
@@ -38,6 +38,12 @@ pub(super) struct State {
     pub(super) tokens: HashMap<Uuid, Arc<Token>>,
     pub(super) token_hashes: HashMap<Hash, Uuid>,
     pub(super) token_names: OrdMap<String, Uuid>,
+
+    /// The highest key that a consent ever had.
+    pub(super) last_consent: i64,
+    pub(super) consents: OrdMap<i64, Arc<Consent>>,
+    /// (account, application) to the consent.
+    pub(super) consent_keys: OrdMap<(i64, Uuid), i64>,
 
     /// By time and key: a list is read from the end.
     pub(super) events: OrdMap<(DateTime<Utc>, Uuid), Arc<Event>>,

@@ -12,6 +12,7 @@
 //! 2. Its implementation in `memory/` and in `sql/`, with a migration for its table.
 //! 3. Its part of the conformance suite (`conformance/`), which all backends run.
 
+mod consent;
 mod event;
 mod filter;
 mod group;
@@ -26,6 +27,7 @@ mod user;
 
 use async_trait::async_trait;
 
+pub use consent::{Consent, ConsentFilter, Consents, NewConsent};
 pub use event::{Event, EventFilter, Events};
 pub use filter::{AttributeIs, By, Moments};
 pub use group::{Group, GroupFilter, GroupOrder, Groups};
@@ -81,6 +83,8 @@ pub trait Repository: Send {
     fn sessions(&mut self) -> &mut dyn Sessions;
     /// Keys that stand for an account.
     fn tokens(&mut self) -> &mut dyn Tokens;
+    /// What people have agreed that applications get.
+    fn consents(&mut self) -> &mut dyn Consents;
     /// What happened.
     fn events(&mut self) -> &mut dyn Events;
     /// Work to do later.

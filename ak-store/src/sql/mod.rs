@@ -8,6 +8,7 @@
 //! 1. A new file in `migrations/` and a line in its `mod.rs`. A released file is never changed.
 //! 2. A file for its subject here, whose statements stand in one `statements!`, and a line in `statements.rs`.
 
+mod consents;
 pub mod copies;
 mod dialect;
 mod error;

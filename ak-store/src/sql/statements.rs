@@ -5,11 +5,11 @@ use uuid::Uuid;
 use super::dialect::Dialect;
 use super::groups::with_parents;
 use super::query::Query;
-use super::{events, groups, objects, roles, sessions, settings, tasks, tokens, users};
+use super::{consents, events, groups, objects, roles, sessions, settings, tasks, tokens, users};
 use crate::clock::from_micros;
 use crate::records::{
-    AttributeIs, By, EventFilter, GroupFilter, GroupOrder, Moments, SessionFilter, TaskFilter, TaskState, TokenFilter,
-    TokenIntent, TokenOrder, UserFilter, UserOrder, UserType,
+    AttributeIs, By, ConsentFilter, EventFilter, GroupFilter, GroupOrder, Moments, SessionFilter, TaskFilter, TaskState,
+    TokenFilter, TokenIntent, TokenOrder, UserFilter, UserOrder, UserType,
 };
 
 /// Every statement that this program may send: those written in full, and lists with no and with all conditions.
@@ -20,6 +20,7 @@ fn statements(dialect: &Dialect) -> Vec<String> {
         roles::STATEMENTS,
         sessions::STATEMENTS,
         tokens::STATEMENTS,
+        consents::STATEMENTS,
         events::STATEMENTS,
         tasks::STATEMENTS,
         settings::STATEMENTS,
@@ -90,6 +91,8 @@ fn lists(dialect: &Dialect) -> Vec<Query> {
         sessions::listing(&SessionFilter { user: Some(1), valid_at: Some(moment) }),
         tokens::listing(&TokenFilter::default()),
         tokens::listing(&token),
+        consents::listing(&ConsentFilter::default()),
+        consents::listing(&ConsentFilter { user: Some(1), application: Some(Uuid::nil()) }),
         events::listing(&EventFilter::default()),
         events::listing(&EventFilter { action: text(), user: Some(1) }),
         tasks::listing(&TaskFilter::default()),

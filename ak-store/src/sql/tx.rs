@@ -9,7 +9,7 @@ use super::pool::Lease;
 use super::query::{Param, Query};
 use super::row::Row;
 use crate::error::{Result, StoreError};
-use crate::records::{Events, Groups, Objects, Repository, Roles, Sessions, Settings, Tasks, Tokens, Users, rules};
+use crate::records::{Consents, Events, Groups, Objects, Repository, Roles, Sessions, Settings, Tasks, Tokens, Users, rules};
 
 /// A transaction, or a view for reading.
 pub(super) struct Tx {
@@ -124,6 +124,10 @@ impl Repository for Tx {
     }
 
     fn tokens(&mut self) -> &mut dyn Tokens {
+        self
+    }
+
+    fn consents(&mut self) -> &mut dyn Consents {
         self
     }
 

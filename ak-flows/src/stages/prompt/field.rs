@@ -1,0 +1,259 @@
+//! The fields of prompts.
+
+use ak_store::model::{Errors, Key, Kind, Meta, Row};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::PromptStage;
+
+/// What a field asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum FieldType {
+    /// A line of text.
+    Text,
+    /// Several lines of text.
+    TextArea,
+    /// A line of text that is only shown, and kept as it is.
+    TextReadOnly,
+    /// Several lines of text that are only shown, and kept as they are.
+    TextAreaReadOnly,
+    /// A user name that no other account has.
+    Username,
+    /// An e-mail address.
+    Email,
+    /// A password. Several in one stage must be the same.
+    Password,
+    /// A whole number.
+    Number,
+    /// Yes or no; required, it must be yes.
+    Checkbox,
+    /// One of the choices, all of them in sight.
+    #[serde(rename = "radio-button-group")]
+    RadioButtonGroup,
+    /// One of the choices.
+    Dropdown,
+    /// A day.
+    Date,
+    /// A day and a time.
+    #[serde(rename = "date-time")]
+    DateTime,
+    /// A file, as a `data:` URL.
+    File,
+    /// A line between other fields.
+    Separator,
+    /// A value that is not shown, and kept as it is.
+    Hidden,
+    /// A text that is shown, and kept as it is.
+    Static,
+    /// A notice.
+    AlertInfo,
+    /// A warning.
+    AlertWarning,
+    /// A warning of danger.
+    AlertDanger,
+    /// One of the languages of the pages.
+    #[serde(rename = "ak-locale")]
+    Locale,
+}
+
+/// Where a field's value comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// From the person.
+    Person,
+    /// From the field itself, whatever is sent.
+    Field,
+    /// There is none.
+    Nowhere,
+}
+
+impl FieldType {
+    pub(super) fn origin(self) -> Origin {
+        match self {
+            Self::TextReadOnly | Self::TextAreaReadOnly | Self::Hidden | Self::Static => Origin::Field,
+            Self::Separator | Self::AlertInfo | Self::AlertWarning | Self::AlertDanger => Origin::Nowhere,
+            _ => Origin::Person,
+        }
+    }
+
+    fn has_choices(self) -> bool {
+        matches!(self, Self::RadioButtonGroup | Self::Dropdown | Self::Locale)
+    }
+}
+
+/// The languages of the pages: their tags, and what they call themselves.
+const LOCALES: [(&str, &str); 1] = [("en", "English")];
+
+/// A field of a prompt.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct Prompt {
+    /// Name, for administrators.
+    #[schemars(length(min = 1))]
+    pub name: String,
+    /// Name of the form field, by which its value is kept.
+    #[schemars(length(min = 1))]
+    pub field_key: String,
+    /// What stands above the field.
+    #[schemars(length(min = 1))]
+    pub label: String,
+    /// What it asks for.
+    pub r#type: FieldType,
+    /// Whether it must be filled in.
+    #[serde(default = "yes")]
+    pub required: bool,
+    /// A short hint within the field. For choices: the choices, one a line.
+    #[serde(default)]
+    pub placeholder: String,
+    /// What stands in the field at first. Empty, and in a flow for settings: the present value of who has signed in, for the keys `username`,
+    /// `name`, `email` and those below `attributes.`.
+    #[serde(default)]
+    pub initial_value: String,
+    /// Place among the fields.
+    #[serde(default)]
+    #[schemars(range(min = -2147483648, max = 2147483647))]
+    pub order: i32,
+    /// What stands below the field.
+    #[serde(default)]
+    pub sub_text: String,
+    /// Whether the placeholder is an expression.
+    #[serde(default)]
+    #[schemars(extend("x-later" = true))]
+    pub placeholder_expression: bool,
+    /// Whether the initial value is an expression.
+    #[serde(default)]
+    #[schemars(extend("x-later" = true))]
+    pub initial_value_expression: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+impl Prompt {
+    /// A required field, everything else at its default.
+    pub fn new(name: &str, field_key: &str, r#type: FieldType, label: &str, order: i32) -> Self {
+        Self {
+            name: name.into(),
+            field_key: field_key.into(),
+            label: label.into(),
+            r#type,
+            required: true,
+            placeholder: String::new(),
+            initial_value: String::new(),
+            order,
+            sub_text: String::new(),
+            placeholder_expression: false,
+            initial_value_expression: false,
+        }
+    }
+
+    /// The choices; `None` for a field without choices.
+    pub(super) fn choices(&self) -> Option<Vec<Choice>> {
+        let choice = |value: &str, label: &str| Choice { value: value.to_owned(), label: label.to_owned() };
+        match self.r#type {
+            FieldType::Locale => Some(LOCALES.map(|(tag, name)| choice(tag, name)).to_vec()),
+            r#type if r#type.has_choices() => {
+                let lines = self.placeholder.lines().map(str::trim).filter(|line| !line.is_empty());
+                Some(lines.map(|line| choice(line, line)).collect())
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether its value is a password, which is not kept in the clear anywhere.
+    pub(super) fn is_secret(&self) -> bool {
+        self.r#type == FieldType::Password || self.field_key == super::PASSWORD
+    }
+}
+
+/// The names that forms and answers need for themselves.
+const RESERVED: [&str; 3] = ["component", "csrf", "turn"];
+
+/// The read-only fields of a prompt.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct PromptShown {
+    prompt_stages_obj: Vec<Value>,
+}
+
+impl Kind for Prompt {
+    const META: Meta = Meta {
+        pk_filters: &["prompt_uuid"],
+        search: &["field_key", "name", "label", "type", "placeholder"],
+        ..Meta::new("authentik_stages_prompt.prompt", "stages/prompt/prompts", "Prompt", "Prompts")
+    };
+
+    type Shown = PromptShown;
+
+    fn shown(&self, row: &Row<'_>) -> PromptShown {
+        let stages = row.snapshot.referring::<PromptStage>(Key::Object(row.pk())).filter_map(Result::ok);
+        let mut stages: Vec<_> = stages.map(|(at, stage)| (&stage.name, at.pk())).collect();
+        stages.sort_unstable();
+        stages.dedup();
+        PromptShown { prompt_stages_obj: stages.into_iter().map(|(_, pk)| row.snapshot.expand(pk, row.people)).collect() }
+    }
+
+    fn check(&self, _: &Row<'_>, errors: &mut Errors) {
+        if RESERVED.contains(&self.field_key.as_str()) {
+            errors.at(&["field_key"], "This name is one that the form itself needs.", "invalid");
+        }
+    }
+}
+
+/// A field as challenges show it (`StagePrompt`).
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct StagePrompt {
+    /// See [`Prompt::field_key`].
+    pub field_key: String,
+    /// See [`Prompt::label`].
+    pub label: String,
+    /// See [`Prompt::type`].
+    pub r#type: FieldType,
+    /// See [`Prompt::required`].
+    pub required: bool,
+    /// See [`Prompt::placeholder`].
+    pub placeholder: String,
+    /// What stands in the field.
+    pub initial_value: String,
+    /// See [`Prompt::order`].
+    pub order: i32,
+    /// See [`Prompt::sub_text`].
+    pub sub_text: String,
+    /// The choices, if it has some.
+    pub choices: Option<Vec<Choice>>,
+}
+
+/// One of a field's choices (`PromptChoice`).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Choice {
+    /// What is sent.
+    pub value: String,
+    /// What is shown.
+    pub label: String,
+}
+
+impl StagePrompt {
+    /// An optional field that is empty.
+    pub fn new(field_key: &str, r#type: FieldType, label: &str) -> Self {
+        let prompt = Prompt { required: false, ..Prompt::new("", field_key, r#type, label, 0) };
+        Self::of(&prompt, String::new())
+    }
+
+    /// A prompt's field with this in it.
+    pub(super) fn of(prompt: &Prompt, initial_value: String) -> Self {
+        let choices = prompt.choices();
+        Self {
+            field_key: prompt.field_key.clone(),
+            label: prompt.label.clone(),
+            r#type: prompt.r#type,
+            required: prompt.required && prompt.r#type.origin() == Origin::Person,
+            // Where it is the list of choices, it is no hint.
+            placeholder: if choices.is_some() { String::new() } else { prompt.placeholder.clone() },
+            initial_value,
+            order: prompt.order,
+            sub_text: prompt.sub_text.clone(),
+            choices,
+        }
+    }
+}

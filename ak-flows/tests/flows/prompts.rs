@@ -1,0 +1,292 @@
+//! What prompts ask, and what they take.
+
+use serde_json::{Value, json};
+
+use crate::kit::{Browser, House, dummy, house, identification, prompt, uid};
+
+/// A browser at a flow with one prompt of these fields.
+async fn asked<'a>(house: &'a House, slug: &str, fields: &[(&str, &str, Value)]) -> Browser<'a> {
+    let fields = house.prompts(fields).await;
+    house.flow(slug, json!({}), &[prompt(&fields), dummy()]).await;
+    let mut browser = house.browser();
+    assert_eq!(browser.get(slug).await, "prompt");
+    browser
+}
+
+/// What the flow has gathered.
+async fn gathered(browser: &Browser<'_>) -> Value {
+    browser.session().await.unwrap().plan.unwrap()["context"]["values"]["prompt_data"].clone()
+}
+
+#[tokio::test]
+async fn every_type_of_field_takes_what_it_asks_for() {
+    let house = house().await;
+    let png = "data:image/png;base64,iVBORw0KGgo=";
+    for (kind, more, sent, kept) in [
+        ("text", json!({}), json!(" a "), json!(" a ")),
+        ("text_area", json!({}), json!("a\nb"), json!("a\nb")),
+        ("username", json!({}), json!(" carol "), json!("carol")),
+        ("email", json!({}), json!("carol@example.com "), json!("carol@example.com")),
+        ("number", json!({}), json!("-12"), json!(-12)),
+        ("number", json!({}), json!(12), json!(12)),
+        ("checkbox", json!({}), json!("on"), json!(true)),
+        ("checkbox", json!({ "required": false }), json!(false), json!(false)),
+        ("radio-button-group", json!({ "placeholder": "red\ngreen" }), json!("green"), json!("green")),
+        ("dropdown", json!({ "placeholder": "red\n\n green \n" }), json!("green"), json!("green")),
+        ("date", json!({}), json!("2026-02-28"), json!("2026-02-28")),
+        ("date-time", json!({}), json!("2026-02-28T23:59"), json!("2026-02-28T23:59:00")),
+        ("file", json!({}), json!(png), json!(png)),
+        ("ak-locale", json!({}), json!("en"), json!("en")),
+        // What a field has of its own stays, whatever is sent.
+        ("hidden", json!({ "initial_value": "own" }), json!("sent"), json!("own")),
+        ("static", json!({ "initial_value": "own" }), json!("sent"), json!("own")),
+        ("text_read_only", json!({ "initial_value": "own" }), json!("sent"), json!("own")),
+        ("text_area_read_only", json!({ "initial_value": "own" }), json!("sent"), json!("own")),
+        ("separator", json!({}), json!("sent"), Value::Null),
+        ("alert_info", json!({}), json!("sent"), Value::Null),
+        ("alert_warning", json!({}), json!("sent"), Value::Null),
+        ("alert_danger", json!({}), json!("sent"), Value::Null),
+    ] {
+        let slug = format!("f{}", house.store.snapshot().len());
+        let mut browser = asked(&house, &slug, &[("key", kind, more)]).await;
+        assert_eq!(browser.post(&slug, &json!({ "key": sent })).await, "dummy", "{kind} {sent}");
+        assert_eq!(gathered(&browser).await["key"], kept, "{kind} {sent}");
+    }
+}
+
+#[tokio::test]
+async fn every_type_of_field_refuses_what_it_does_not_ask_for() {
+    let house = house().await;
+    for (kind, more, sent, problem) in [
+        ("text", json!({}), json!("  "), "This field may not be blank."),
+        ("text", json!({}), Value::Null, "This field may not be blank."),
+        ("text", json!({}), json!(["a"]), "Not a valid string."),
+        ("text", json!({}), json!("a\u{0}"), "Null characters are not allowed."),
+        ("text", json!({}), json!("x".repeat(5000)), "Ensure this field has no more than 4096 characters."),
+        ("username", json!({}), json!("ada"), "Username is already taken."),
+        ("username", json!({}), json!(" ada"), "Username is already taken."),
+        ("username", json!({}), json!("x".repeat(151)), "Ensure this field has no more than 150 characters."),
+        ("username", json!({}), json!("a\nb"), "Enter a valid user name."),
+        ("email", json!({}), json!("carol"), "Enter a valid email address."),
+        ("email", json!({ "required": false }), json!("carol"), "Enter a valid email address."),
+        ("number", json!({}), json!("twelve"), "A valid integer is required."),
+        ("number", json!({}), json!(1.5), "A valid integer is required."),
+        ("checkbox", json!({}), json!("off"), "This field is required."),
+        ("checkbox", json!({}), json!("maybe"), "Must be a valid boolean."),
+        ("dropdown", json!({ "placeholder": "red" }), json!("green"), "\"green\" is not a valid choice."),
+        ("dropdown", json!({}), json!("green"), "\"green\" is not a valid choice."),
+        ("radio-button-group", json!({ "placeholder": "red" }), json!(""), "This field may not be blank."),
+        ("ak-locale", json!({}), json!("tlh"), "\"tlh\" is not a valid choice."),
+        ("date", json!({}), json!("28.02.2026"), "Date has wrong format. Use one of these formats instead: YYYY-MM-DD."),
+        ("date", json!({}), json!("2026-02-30"), "Date has wrong format. Use one of these formats instead: YYYY-MM-DD."),
+        (
+            "file",
+            json!({}),
+            json!("data:text/html;base64,eA=="),
+            "Files of this type are not taken. Choose a picture, a PDF or a plain text.",
+        ),
+    ] {
+        let slug = format!("f{}", house.store.snapshot().len());
+        let mut browser = asked(&house, &slug, &[("key", kind, more)]).await;
+        let said = browser.post(&slug, &json!({ "key": sent })).await;
+        assert_eq!(said, format!("prompt [key: {problem}]"), "{kind}");
+        assert_eq!(gathered(&browser).await, Value::Null, "{kind}");
+    }
+}
+
+#[tokio::test]
+async fn a_field_that_need_not_be_filled_in_may_be_empty() {
+    let house = house().await;
+    let kinds =
+        ["text", "username", "email", "dropdown", "ak-locale", "number", "date", "date-time", "file", "password", "checkbox"];
+    let fields: Vec<_> = kinds.iter().map(|kind| (*kind, *kind, json!({ "required": false }))).collect();
+    let mut browser = asked(&house, "empty", &fields).await;
+    let blank: serde_json::Map<String, Value> = kinds.iter().map(|kind| ((*kind).to_owned(), json!(""))).collect();
+    assert_eq!(browser.post("empty", &Value::Object(blank)).await, "dummy");
+    let expected = json!({ "text": "", "username": "", "email": "", "dropdown": "", "ak-locale": "", "checkbox": false });
+    assert_eq!(gathered(&browser).await, expected);
+}
+
+#[tokio::test]
+async fn only_the_fields_that_are_asked_for_are_taken() {
+    let house = house().await;
+    let mut browser = asked(&house, "own", &[("name", "text", json!({}))]).await;
+    let sent = json!({ "name": "Carol", "is_superuser": true, "groups": ["x"], "pk": 1, "attributes.role": "x" });
+    assert_eq!(browser.post("own", &sent).await, "dummy");
+    assert_eq!(gathered(&browser).await, json!({ "name": "Carol" }));
+}
+
+#[tokio::test]
+async fn what_was_typed_is_there_again_but_for_passwords_and_files() {
+    let house = house().await;
+    let fields = [
+        ("name", "text", json!({ "initial_value": "first" })),
+        ("n", "number", json!({})),
+        ("agree", "checkbox", json!({ "required": false, "initial_value": "true" })),
+        ("password", "password", json!({})),
+        ("photo", "file", json!({})),
+        ("own", "hidden", json!({ "initial_value": "own" })),
+    ];
+    let mut browser = asked(&house, "again", &fields).await;
+    let typed =
+        json!({ "name": "Carol", "n": "twelve", "password": "secret", "photo": "data:image/png;base64,eA==", "own": "sent" });
+    let outcome = browser.run("again", Some(&typed)).await.unwrap();
+    let ak_flows::Page::Challenge(challenge, false) = outcome.page else { panic!("no challenge") };
+    let values: Vec<&Value> = challenge.fields["fields"].as_array().unwrap().iter().map(|f| &f["initial_value"]).collect();
+    assert_eq!(values, ["Carol", "twelve", "false", "", "", "own"]);
+    let plan = browser.session().await.unwrap().plan.unwrap().to_string();
+    assert!(!plan.contains("secret") && !plan.contains("eA=="), "{plan}");
+}
+
+#[tokio::test]
+async fn passwords_of_one_stage_are_the_same_and_never_kept_in_the_clear() {
+    let house = house().await;
+    let fields = [("password", "password", json!({})), ("again", "password", json!({}))];
+    let mut browser = asked(&house, "passwords", &fields).await;
+    let said = browser.post("passwords", &json!({ "password": "one long secret", "again": "one long secret " })).await;
+    assert_eq!(said, "prompt [again: Passwords don't match.]");
+    let said = browser.post("passwords", &json!({ "password": "one long secret", "again": "one long secret" })).await;
+    assert_eq!(said, "dummy");
+    let plan = browser.session().await.unwrap().plan.unwrap();
+    assert!(!plan.to_string().contains("long secret"), "{plan}");
+    let hash = plan["context"]["new_password"].as_str().unwrap();
+    assert!(house.hasher.verify("one long secret", hash).await.unwrap().matches);
+    // Policies and scripts see the values, and the hash is none of them.
+    assert_eq!(plan["context"]["values"]["prompt_data"], json!({}));
+}
+
+#[tokio::test]
+async fn policies_look_at_an_answer_and_what_they_refuse_is_asked_again() {
+    let house = house().await;
+    let fields = house.prompts(&[("name", "text", json!({})), ("password", "password", json!({ "required": false }))]).await;
+    for (says_what, message, expected) in [
+        ("yes", "", "dummy"),
+        ("has prompt_data", "", "dummy"),
+        ("prompt password long enough", "", "dummy"),
+        ("prompt password short", "", "prompt [non_field_errors: What you have entered cannot be accepted.]"),
+        ("no", "Not like this.", "prompt [non_field_errors: Not like this.]"),
+        ("error", "", "prompt [non_field_errors: What you have entered cannot be accepted.]"),
+    ] {
+        let slug = format!("v{}", house.store.snapshot().len());
+        let says = json!({ "name": slug, "says": says_what, "message": message });
+        let policy = house.make("test.says", &says).await;
+        let stage = prompt(&fields).with(json!({ "validation_policies": [policy.value()] }));
+        house.flow(&slug, json!({}), &[stage, dummy()]).await;
+        let mut browser = house.browser();
+        browser.get(&slug).await;
+        let said = browser.post(&slug, &json!({ "name": "Carol", "password": "long enough" })).await;
+        assert_eq!(said, expected, "{says_what}");
+    }
+}
+
+#[tokio::test]
+async fn every_validation_policy_must_let_an_answer_through_and_one_that_cannot_be_read_does_not() {
+    let house = house().await;
+    let fields = house.prompts(&[("name", "text", json!({}))]).await;
+    let mut policies = Vec::new();
+    for word in ["yes", "no"] {
+        policies.push(house.make("test.says", &json!({ "name": word, "says": word })).await);
+    }
+    let both: Vec<Value> = policies.iter().map(|policy| policy.value()).collect();
+    house.flow("both", json!({}), &[prompt(&fields).with(json!({ "validation_policies": both })), dummy()]).await;
+    let refused = "prompt [non_field_errors: What you have entered cannot be accepted.]";
+    let mut browser = house.browser();
+    browser.get("both").await;
+    assert_eq!(browser.post("both", &json!({ "name": "x" })).await, refused);
+    house.patch(policies[1], json!({ "says": "yes" })).await;
+    assert_eq!(browser.post("both", &json!({ "name": "x" })).await, "dummy");
+    house.spoil(policies[0]).await;
+    let mut browser = house.browser();
+    browser.get("both").await;
+    assert_eq!(browser.post("both", &json!({ "name": "x" })).await, refused);
+}
+
+#[tokio::test]
+async fn a_field_that_cannot_be_read_is_not_left_out() {
+    let house = house().await;
+    let mut browser = asked(&house, "broken", &[("name", "text", json!({}))]).await;
+    let at = house.store.snapshot().all::<ak_flows::stages::Prompt>().next().unwrap().0.pk();
+    house.spoil(at).await;
+    assert!(browser.get("broken").await.starts_with("error: the prompt"));
+}
+
+#[tokio::test]
+async fn settings_begin_with_the_present_values_of_who_has_signed_in_and_of_nobody_else() {
+    let house = house().await;
+    house
+        .change_user(house.ada, |user| {
+            user.name = "Ada".into();
+            user.attributes = json!({ "settings": { "locale": "en" }, "n": 7, "list": [1] }).as_object().unwrap().clone();
+        })
+        .await;
+    let fields = [
+        ("username", "username", json!({})),
+        ("name", "text", json!({})),
+        ("email", "email", json!({ "initial_value": "own@example.com" })),
+        ("attributes.settings.locale", "ak-locale", json!({})),
+        ("attributes.n", "number", json!({})),
+        ("attributes.list", "text", json!({})),
+        ("password", "password", json!({})),
+    ];
+    let fields = house.prompts(&fields).await;
+    let settings = json!({ "designation": "stage_configuration" });
+    house.flow("settings", settings.clone(), &[prompt(&fields)]).await;
+    house.flow("other", json!({}), &[prompt(&fields)]).await;
+    house.flow("named", settings, &[identification(), prompt(&fields)]).await;
+    let values = async |browser: &mut Browser<'_>, slug: &str| {
+        let ak_flows::Page::Challenge(challenge, false) = browser.run(slug, None).await.unwrap().page else {
+            panic!("no challenge")
+        };
+        let fields = challenge.fields["fields"].as_array().unwrap().clone();
+        fields.iter().map(|field| field["initial_value"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let own = ["ada", "Ada", "own@example.com", "en", "7", "", ""];
+    let nothing = ["", "", "own@example.com", "", "", "", ""];
+    assert_eq!(values(&mut house.browser_of(house.ada).await, "settings").await, own);
+    assert_eq!(values(&mut house.browser_of(house.ada).await, "other").await, nothing);
+    assert_eq!(values(&mut house.browser(), "settings").await, nothing);
+    // Who only types a name sees nothing of its account.
+    let mut browser = house.browser_of(house.bob).await;
+    assert_eq!(browser.play("named", &[uid("ada")]).await, ["identification", "prompt"]);
+    assert_eq!(values(&mut browser, "named").await, nothing);
+}
+
+#[tokio::test]
+async fn ones_own_user_name_is_not_taken() {
+    let house = house().await;
+    let fields = house.prompts(&[("username", "username", json!({}))]).await;
+    house.flow("name", json!({ "designation": "stage_configuration" }), &[prompt(&fields), dummy()]).await;
+    let mut browser = house.browser_of(house.ada).await;
+    let said = browser.play("name", &[json!({ "username": "bob" }), json!({ "username": "ada" })]).await;
+    assert_eq!(said, ["prompt", "prompt [username: Username is already taken.]", "dummy"]);
+}
+
+#[tokio::test]
+async fn a_field_cannot_have_a_name_that_the_form_needs() {
+    let house = house().await;
+    for key in ["component", "csrf", "turn"] {
+        let field = json!({ "name": key, "field_key": key, "label": key, "type": "text" });
+        let made =
+            house.store.write(|draft| draft.put("authentik_stages_prompt.prompt", None, &field, ak_store::model::Change::Create));
+        assert!(made.await.unwrap_err().to_string().contains("field_key"), "{key}");
+    }
+    let field = json!({ "name": "x", "field_key": "x", "label": "x", "type": "text", "placeholder_expression": true });
+    let made =
+        house.store.write(|draft| draft.put("authentik_stages_prompt.prompt", None, &field, ak_store::model::Change::Create));
+    assert!(made.await.unwrap_err().to_string().contains("placeholder_expression"));
+}
+
+#[tokio::test]
+async fn fields_come_in_their_order() {
+    let house = house().await;
+    let fields =
+        [("b", "text", json!({ "order": 5 })), ("a", "text", json!({ "order": 9 })), ("c", "text", json!({ "order": -1 }))];
+    let mut browser = asked(&house, "ordered", &fields).await;
+    let ak_flows::Page::Challenge(challenge, _) = browser.run("ordered", None).await.unwrap().page else {
+        panic!("no challenge")
+    };
+    let keys: Vec<&Value> = challenge.fields["fields"].as_array().unwrap().iter().map(|field| &field["field_key"]).collect();
+    assert_eq!(keys, ["c", "b", "a"]);
+    // An answer without anything names what is missing.
+    assert!(browser.post("ordered", &json!({})).await.starts_with("prompt [a: This field is required.] [b: "));
+}
