@@ -9,6 +9,7 @@ use ak_store::records::{Durability, Group, NewUser, Repository, TokenIntent};
 use serde_json::json;
 
 use crate::blueprint::{BlueprintError, Engine};
+use crate::initial_setup::{self, ADMINISTRATOR};
 
 /// The name of the certificate that is made at the first start.
 pub const SELF_SIGNED: &str = "authentik Self-signed Certificate";
@@ -64,6 +65,9 @@ pub async fn set_up(engine: &Engine, hasher: &PasswordHasher, bootstrap: &Bootst
     unit.write(|draft| draft.add_managed(&certificate, "goauthentik.io/crypto/jwt-managed").map(drop))?;
     engine.apply_shipped_in(&mut unit).await?;
     let user = administrator(unit.records(), store, password, bootstrap).await?;
+    if bootstrap.password.is_some() || bootstrap.password_hash.is_some() {
+        initial_setup::close(unit.records(), &**store.rng()).await?;
+    }
     if let Some(key) = &bootstrap.token {
         let intent = TokenIntent::Api;
         let new = NewKey { identifier: "authentik-bootstrap-token", user, intent, description: "", lifetime: None };
@@ -111,7 +115,7 @@ async fn administrator(
         name: "authentik Default Admin".into(),
         email: bootstrap.email.clone().unwrap_or_else(|| "root@example.com".into()),
         password,
-        ..NewUser::internal(store.rng().uuid(), "akadmin")
+        ..NewUser::internal(store.rng().uuid(), ADMINISTRATOR)
     };
     let user = repo.users().add(user, now).await?;
     let group = Group { is_superuser: true, ..Group::named(store.rng().uuid(), "authentik Admins", now) };

@@ -77,8 +77,8 @@ pub struct App {
     pub(crate) metrics: Arc<Metrics>,
     /// How documents describe records.
     pub(crate) records: RecordKinds,
-    /// An administrator with a password has been seen: the set-up page is over for good.
-    pub(crate) has_admin: Arc<AtomicBool>,
+    /// The initial set-up is over, for good.
+    pub(crate) is_set_up: Arc<AtomicBool>,
 }
 
 impl App {
@@ -94,7 +94,7 @@ impl App {
             renderer: Arc::new(renderer),
             options: Arc::new(options),
             metrics: Arc::new(Metrics::new()),
-            has_admin: Arc::new(AtomicBool::new(false)),
+            is_set_up: Arc::new(AtomicBool::new(false)),
         }
     }
 

@@ -91,9 +91,10 @@ async fn run(
 ) -> Result<Response, ApiError> {
     let visit = app.visit(headers, origin).await?;
     // The query of the page that drives the executor is wrapped in the executor's own.
-    let next = query.and_then(|q| parameter(q, "query")).and_then(|inner| parameter(inner.trim_start_matches('?'), "next"));
+    let inner = query.and_then(|q| parameter(q, "query")).unwrap_or_default();
+    let of_page = |name: &str| parameter(inner.trim_start_matches('?'), name);
     let answered = answer.is_some();
-    let input = Input { answer, turn: None, next };
+    let input = Input { answer, turn: None, next: of_page("next"), code: of_page("code") };
     let outcome = match app.runner.run(&visit, slug, input).await {
         Err(RunError::Stage(StageError::Failed(why))) => return Ok(flow_error(origin, &visit, &why)),
         other => other?,

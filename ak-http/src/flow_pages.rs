@@ -54,9 +54,9 @@ pub(crate) async fn answer(
         Ok(body) => body,
         Err(rejection) => return place.bad_request(rejection.status()),
     };
-    let form: Vec<(String, String)> = match serde_urlencoded::from_bytes(&body) {
+    let form = match crate::form::fields(&headers, body).await {
         Ok(form) => form,
-        Err(_) => return place.bad_request(StatusCode::BAD_REQUEST),
+        Err(status) => return place.bad_request(status),
     };
     let mut fields = Map::new();
     let (mut csrf, mut turn, mut component) = (String::new(), None, None);
@@ -103,7 +103,7 @@ impl Place<'_> {
             }
         }
         let answered = answer.is_some();
-        let input = Input { answer, turn, next: parameter(&self.query, "next") };
+        let input = Input { answer, turn, next: parameter(&self.query, "next"), code: parameter(&self.query, "code") };
         let outcome = self.app.runner.run(&visit, self.slug, input).await?;
         let mut response = self.page(&visit, &outcome, answered);
         self.app.set_cookie(&mut response, self.origin, &outcome.cookie)?;
@@ -164,7 +164,10 @@ impl Place<'_> {
     }
 
     fn bad_request(&self, status: StatusCode) -> Response {
-        let message = "Please go back and try again.";
+        let message = match status {
+            StatusCode::PAYLOAD_TOO_LARGE => "It is too large. Please go back, and choose a smaller file.",
+            _ => "Please go back and try again.",
+        };
         let error = crate::pages::ErrorView {
             status: status.as_u16(),
             heading: "The form could not be read",

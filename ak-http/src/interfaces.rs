@@ -1,10 +1,12 @@
 //! The ways in and out: `/`, `/if/user/`, and the short ways to flows.
 
-use ak_flows::{Brand, Designation, Flow, Input, Visit};
+use ak_flows::initial_setup::{self, INITIAL_SETUP};
+use ak_flows::stages::PasswordStage;
+use ak_flows::{Brand, Designation, Flow, FlowStageBinding, Input, Visit};
 use ak_policy::{Application, Context, Request, decide};
 use ak_store::directory::Person;
-use ak_store::model::{Pk, Ref};
-use ak_store::records::{Page, SessionFilter, UserFilter, UserType};
+use ak_store::model::{Key, Pk, Ref, Snapshot};
+use ak_store::records::{Page, SessionFilter, UserType};
 use axum::extract::{Extension, OriginalUri, RawQuery, State};
 use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
@@ -44,32 +46,23 @@ pub(crate) async fn root(
     Extension(origin): Extension<Origin>,
     headers: HeaderMap,
 ) -> Result<Response, PageError> {
-    if !app.has_admin().await.map_err(page_error(&app, &origin))? {
-        let look = Look::of(&app, &origin);
-        return Ok(html(StatusCode::OK, headers::PAGE_CSP, app.renderer.setup_page(&look.page())));
+    if app.needs_setup().await.map_err(page_error(&app, &origin))? {
+        return Ok(see_other(&format!("/if/flow/{INITIAL_SETUP}/")));
     }
     let visit = app.visit(&headers, &origin).await.map_err(page_error(&app, &origin))?;
     Ok(see_other(if visit.person.is_some() { "/if/user/" } else { "/flows/-/default/authentication/?next=%2F" }))
 }
 
 impl App {
-    /// Whether some administrator can sign in. Once one could, the answer stays.
-    pub async fn has_admin(&self) -> ak_store::Result<bool> {
+    /// Whether the initial set-up is still to be done, and there is a flow for it. Once it is not, the answer stays.
+    pub async fn needs_setup(&self) -> ak_store::Result<bool> {
         use std::sync::atomic::Ordering::Relaxed;
-        if self.has_admin.load(Relaxed) {
-            return Ok(true);
+        if self.is_set_up.load(Relaxed) {
+            return Ok(false);
         }
-        let mut repo = self.store().read().await?;
-        let filter = UserFilter { is_active: Some(true), ..UserFilter::default() };
-        // The first accounts of an installation are its administrators; looking further would cost more than a set-up page too many.
-        for user in repo.users().list(&filter, Page::first(200)).await? {
-            let can_sign_in = user.password.as_deref().is_some_and(ak_store::directory::password::is_hash);
-            if can_sign_in && Person::of(&mut *repo, user).await?.is_superuser() {
-                self.has_admin.store(true, Relaxed);
-                return Ok(true);
-            }
-        }
-        Ok(false)
+        let open = initial_setup::is_open(self.store()).await?;
+        self.is_set_up.store(!open, Relaxed);
+        Ok(open && self.store().snapshot().by::<Flow>("slug", INITIAL_SETUP).is_some())
     }
 }
 
@@ -103,6 +96,8 @@ pub(crate) async fn user(
         groups: person.groups.iter().map(|g| g.name.clone()).collect(),
         applications,
         sessions,
+        settings_url: app.own_flow(&origin, |brand, _| brand.flow_user_settings),
+        password_url: app.own_flow(&origin, password_flow),
     };
     let look = Look::of(&app, &origin);
     let page = app.renderer.user_page(&look.page(), &user, "/flows/-/default/invalidation/");
@@ -146,6 +141,24 @@ fn applications(app: &App, origin: &Origin, person: &Person) -> Vec<SectionView>
         }
     }
     sections
+}
+
+/// The flow in which a person changes the password that she signs in with.
+fn password_flow(brand: &Brand, snapshot: &Snapshot) -> Option<Ref<Flow>> {
+    let bindings = snapshot.referring::<FlowStageBinding>(Key::from(brand.flow_authentication?));
+    let mut bindings: Vec<_> = bindings.filter_map(Result::ok).map(|(_, binding)| binding).collect();
+    bindings.sort_by_key(|binding| binding.order);
+    bindings.into_iter().find_map(|binding| snapshot.get(Ref::<PasswordStage>::new(binding.stage.pk()))?.configure_flow)
+}
+
+impl App {
+    /// The address of a flow of the host's brand in which who has signed in changes something of her own; it leads back to her page.
+    fn own_flow(&self, origin: &Origin, choose: impl FnOnce(&Brand, &Snapshot) -> Option<Ref<Flow>>) -> Option<String> {
+        let snapshot = self.store().snapshot();
+        let (_, brand) = Brand::of_host(&snapshot, origin.host_name())?;
+        let flow = snapshot.get(choose(brand, &snapshot)?)?;
+        Some(format!("/if/flow/{}/?next=%2Fif%2Fuser%2F", flow.slug))
+    }
 }
 
 /// Where the account is signed in: this session first, then the one that was used last. Twenty are enough to look at.
@@ -235,7 +248,7 @@ pub(crate) async fn configure(
     let visit = app.visit(&headers, &origin).await.map_err(page_error(&app, &origin))?;
     let Some(person) = &visit.person else { return Ok(see_other(&sign_in_for(&uri))) };
     let snapshot = app.store().snapshot();
-    let stage = snapshot.get(Ref::<ak_flows::stages::PasswordStage>::new(Pk::of_uuid(stage)));
+    let stage = snapshot.get(Ref::<PasswordStage>::new(Pk::of_uuid(stage)));
     let Some(flow) = stage.and_then(|s| s.configure_flow).and_then(|to| snapshot.get(to)) else {
         return Ok(app.not_found_page(&Look::of(&app, &origin)));
     };

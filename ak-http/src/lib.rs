@@ -23,6 +23,7 @@ mod error;
 mod executor;
 mod extract;
 mod flow_pages;
+mod form;
 mod health;
 mod interfaces;
 mod metrics;

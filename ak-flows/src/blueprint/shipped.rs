@@ -15,9 +15,18 @@ macro_rules! shipped {
     };
 }
 
-/// The blueprints of this room, in the order in which they are applied.
-pub const SHIPPED: &[Shipped] =
-    shipped!["flow-default-authentication-flow.yaml", "flow-default-invalidation-flow.yaml", "default-brand.yaml",];
+/// The blueprints of this room, in the order in which they are applied: what others refer to comes first.
+pub const SHIPPED: &[Shipped] = shipped![
+    "flow-password-change.yaml",
+    "flow-default-authentication-flow.yaml",
+    "flow-default-invalidation-flow.yaml",
+    "flow-default-user-settings-flow.yaml",
+    "flow-default-provider-authorization-implicit-consent.yaml",
+    "flow-default-provider-authorization-explicit-consent.yaml",
+    "flow-default-provider-invalidation.yaml",
+    "flow-oobe.yaml",
+    "default-brand.yaml",
+];
 
 impl Engine {
     /// Applies every shipped blueprint in one transaction, and keeps an instance of each.

@@ -5,10 +5,8 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::fields::{Field, fields};
 use super::urls;
-
-/// Names that belong to the form, not to a stage: a challenge cannot ask for them.
-const RESERVED: [&str; 4] = ["csrf", "turn", "component", ""];
 
 /// The challenge, prepared.
 #[derive(Debug, Serialize)]
@@ -21,6 +19,8 @@ pub(super) struct ChallengeView {
     uid_type: &'static str,
     sources: Vec<Source>,
     fields: Vec<Field>,
+    /// A file goes along only with a form of this sort.
+    has_file: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -47,18 +47,6 @@ struct Source {
     bare: bool,
 }
 
-#[derive(Debug, Serialize)]
-struct Field {
-    name: String,
-    label: String,
-    r#type: &'static str,
-    value: String,
-    placeholder: String,
-    hint: String,
-    autocomplete: &'static str,
-    required: bool,
-}
-
 impl ChallengeView {
     /// `custom` says that a template from outside draws the page. Its inputs are not known here, so each named error is taken to
     /// have one.
@@ -67,7 +55,7 @@ impl ChallengeView {
         let inputs: Vec<&str> = match text(challenge, "component") {
             "ak-stage-identification" => vec!["uid_field", "password"],
             "ak-stage-password" => vec!["password"],
-            _ => fields.iter().filter(|field| field.r#type != "hidden").map(|field| field.name.as_str()).collect(),
+            _ => fields.iter().filter(|field| field.is_input()).map(Field::name).collect(),
         };
         let field_errors = field_errors(challenge);
         let is_input = |name: &str| inputs.contains(&name) || (custom && name != "non_field_errors");
@@ -79,7 +67,9 @@ impl ChallengeView {
         let elsewhere = field_errors.iter().filter(|(name, _)| !inputs.contains(&name.as_str()));
         let errors = on_page.chain(elsewhere).flat_map(|(name, messages)| items(name, messages)).collect();
         let (uid_label, uid_type) = uid(challenge);
-        Self { errors, person: person(challenge), uid_label, uid_type, sources: sources(challenge), fields, field_errors }
+        let (person, sources) = (person(challenge), sources(challenge));
+        let has_file = fields.iter().any(Field::is_file);
+        Self { errors, person, uid_label, uid_type, sources, fields, has_file, field_errors }
     }
 }
 
@@ -95,11 +85,11 @@ pub(super) fn initials(name: &str) -> String {
     words.take(2).flat_map(char::to_uppercase).collect()
 }
 
-fn text<'a>(value: &'a Value, key: &str) -> &'a str {
+pub(super) fn text<'a>(value: &'a Value, key: &str) -> &'a str {
     value.get(key).and_then(Value::as_str).unwrap_or_default()
 }
 
-fn list<'a>(value: &'a Value, key: &str) -> &'a [Value] {
+pub(super) fn list<'a>(value: &'a Value, key: &str) -> &'a [Value] {
     value.get(key).and_then(Value::as_array).map_or(&[], Vec::as_slice)
 }
 
@@ -155,43 +145,6 @@ fn sources(challenge: &Value) -> Vec<Source> {
     sources
 }
 
-/// A field's name for want of a label.
-fn in_words(name: &str) -> String {
-    let mut letters = name.chars().map(|letter| if letter == '_' { ' ' } else { letter });
-    letters.next().into_iter().flat_map(char::to_uppercase).chain(letters).collect()
-}
-
-/// The inputs of a generic page: names alone, or objects like those of the prompt stage (`field_key`, `label`, `type`,
-/// `required`, `placeholder`, `initial_value`, `sub_text`).
-fn fields(challenge: &Value) -> Vec<Field> {
-    let field = |field: &Value| {
-        let name = [field.as_str().unwrap_or_default(), text(field, "field_key"), text(field, "name")];
-        let name = name.into_iter().find(|name| !name.is_empty()).filter(|name| !RESERVED.contains(name))?;
-        let label = Some(text(field, "label")).filter(|label| !label.is_empty()).map_or_else(|| in_words(name), str::to_owned);
-        let (r#type, autocomplete) = match text(field, "type") {
-            "password" => ("password", "off"),
-            "email" => ("email", "email"),
-            "username" => ("text", "username"),
-            "number" => ("number", ""),
-            "date" => ("date", ""),
-            "date-time" => ("datetime-local", ""),
-            "checkbox" => ("checkbox", ""),
-            "hidden" => ("hidden", ""),
-            _ if name == "code" => ("text", "one-time-code"),
-            _ => ("text", ""),
-        };
-        let value = match field.get("initial_value") {
-            Some(Value::String(value)) => value.clone(),
-            Some(value @ (Value::Bool(_) | Value::Number(_))) => value.to_string(),
-            _ => String::new(),
-        };
-        let required = field.get("required").and_then(Value::as_bool).unwrap_or(field.is_string());
-        let (placeholder, hint) = (text(field, "placeholder").to_owned(), text(field, "sub_text").to_owned());
-        Some(Field { name: name.to_owned(), label, r#type, value, placeholder, hint, autocomplete, required })
-    };
-    list(challenge, "fields").iter().filter_map(field).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -239,12 +192,5 @@ mod tests {
         let sources = sources(&challenge);
         assert_eq!(sources.iter().map(|source| source.name.as_str()).collect::<Vec<_>>(), ["B", "A"]);
         assert!(sources[1].bare && !sources[0].bare);
-    }
-
-    #[test]
-    fn a_challenge_cannot_ask_for_the_forms_own_names() {
-        let fields = fields(&json!({"fields": ["csrf", "code", {"field_key": "turn"}, {"field_key": "mail", "type": "email"}]}));
-        assert_eq!(fields.iter().map(|field| field.name.as_str()).collect::<Vec<_>>(), ["code", "mail"]);
-        assert_eq!(fields[0].autocomplete, "one-time-code");
     }
 }

@@ -40,6 +40,7 @@ mod assets;
 mod challenge;
 mod color;
 mod context;
+mod fields;
 pub mod headers;
 mod messages;
 mod render;

@@ -19,17 +19,19 @@ const TEMPLATES: [(&str, &str); 8] = [
     ("macros.html", include_str!("../../web/templates/macros.html")),
     ("base.html", include_str!("../../web/templates/base.html")),
     ("flow.html", include_str!("../../web/templates/flow.html")),
+    ("fields.html", include_str!("../../web/templates/fields.html")),
     ("generic.html", include_str!("../../web/templates/generic.html")),
     ("error.html", include_str!("../../web/templates/error.html")),
-    ("setup.html", include_str!("../../web/templates/setup.html")),
     ("recovery.html", include_str!("../../web/templates/recovery.html")),
     ("user.html", include_str!("../../web/templates/user.html")),
 ];
 
 /// The pages of challenges, by component.
-const BUILT_IN: [(&str, &str); 8] = [
+const BUILT_IN: [(&str, &str); 10] = [
     ("ak-stage-identification", include_str!("../../web/templates/identification.html")),
     ("ak-stage-password", include_str!("../../web/templates/password.html")),
+    ("ak-stage-prompt", include_str!("../../web/templates/prompt.html")),
+    ("ak-stage-consent", include_str!("../../web/templates/consent.html")),
     ("ak-stage-user-login", include_str!("../../web/templates/user_login.html")),
     ("ak-stage-dummy", include_str!("../../web/templates/dummy.html")),
     ("ak-stage-access-denied", include_str!("../../web/templates/access_denied.html")),
@@ -140,15 +142,6 @@ impl Renderer {
             "error.html",
             context! { page => data(&PageContext::new(page, self.messages, error.heading)), error => data(error) },
         )
-    }
-
-    /// The page of an installation nobody can sign in to yet: says how the first administrator gets a password.
-    ///
-    /// # Errors
-    /// Only a broken template.
-    pub fn setup_page(&self, page: &Page<'_>) -> Result<String, RenderError> {
-        let title = self.message("setup", &[("brand", &page.brand.title)]);
-        self.render("setup.html", context! { page => data(&PageContext::new(page, self.messages, &title)) })
     }
 
     /// The page of a recovery link: one button, whose POST consumes the key.

@@ -122,6 +122,10 @@ pub struct UserView {
     pub applications: Vec<SectionView>,
     /// Where the person is signed in; empty: the page does not speak of it.
     pub sessions: Vec<SessionView>,
+    /// Where she changes her name and the like.
+    pub settings_url: Option<String>,
+    /// Where she changes her password.
+    pub password_url: Option<String>,
 }
 
 /// Applications under one heading.

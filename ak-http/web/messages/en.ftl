@@ -41,6 +41,15 @@ stay-text = On a shared device, choose “No”.
 stay-yes = Yes, stay signed in
 stay-no = No
 
+# prompts and consent
+choose = Choose…
+choose-none = None
+consent-asks = It gets access to
+consent-more = It also wants access to
+consent-before = What it has access to already
+consent-yes = Allow
+cancel = Cancel
+
 # other steps
 dummy = This is the step “{ $name }”. It asks for nothing.
 leaving = Continue
@@ -70,11 +79,7 @@ ended-overview = Go to overview
 ended-brand = Sign out of { $brand }
 ended-again = Sign in to { $application } again
 
-# set-up, recovery, account
-setup = Set up { $brand }
-setup-text = Nobody can sign in yet: the administrator has no password. Set one on the server:
-setup-env = A new installation takes it from the environment at its first start:
-setup-reload = I have set a password
+# recovery, account
 recovery = Sign in as { $name }
 recovery-one = This recovery link works once, and only for another minute.
 recovery-many = This recovery link works once, and for { $minutes } more minutes.
@@ -84,6 +89,8 @@ account = Your account
 account-email = Email
 account-groups = Groups
 account-none = None
+account-settings = Change settings
+account-password = Change password
 sessions = Sessions
 sessions-used = last used { $when }
 sessions-current = This device

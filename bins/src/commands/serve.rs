@@ -1,5 +1,8 @@
 //! `ak server`, `ak worker`.
 
+use std::net::SocketAddr;
+
+use ak_flows::initial_setup::{self, INITIAL_SETUP};
 use ak_store::config::Settings;
 use ak_store::directory::password::PasswordHasher;
 
@@ -18,10 +21,7 @@ pub(super) async fn server(settings: &Settings) -> Result<(), StartError> {
     let http = bound.http_address().map_err(ak_http::server::ServeError::Io)?;
     let trusted = settings.listen.trusted_proxy_cidrs.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     tracing::info!("X-Forwarded-* headers are believed from {trusted}");
-    if !product.app.has_admin().await? {
-        let how = "run `ak user set-password akadmin`, or set AUTHENTIK_BOOTSTRAP_PASSWORD before the first start";
-        tracing::warn!("no administrator has a password yet: {how}");
-    }
+    announce_setup(&product, settings, http).await?;
     let https = bound.https_address().map_or_else(|| "no HTTPS".to_owned(), |at| format!("HTTPS on {at}"));
     tracing::info!("listening on http://localhost:{} ({http}), {https}", http.port());
     let worker = worker_of(&product.store, "ak-server");
@@ -40,6 +40,20 @@ pub(super) async fn server(settings: &Settings) -> Result<(), StartError> {
         tracing::error!("the worker ended in a panic");
     }
     Ok(served?)
+}
+
+/// While no administrator has had a password, says where the first one is set. The address carries a code: that it stands in the log is
+/// what it is for.
+async fn announce_setup(product: &Product, settings: &Settings, at: SocketAddr) -> Result<(), StartError> {
+    if !product.app.needs_setup().await? {
+        return Ok(());
+    }
+    let Some(code) = initial_setup::offer(&product.store).await? else { return Ok(()) };
+    let here = if at.ip().is_unspecified() { format!("http://localhost:{}", at.port()) } else { format!("http://{at}") };
+    let base = settings.base_url.clone().unwrap_or(here);
+    let url = format!("{}/if/flow/{INITIAL_SETUP}/?code={code}", base.trim_end_matches('/'));
+    tracing::warn!(url, "initial setup");
+    Ok(())
 }
 
 /// Works until the process is asked to end.
