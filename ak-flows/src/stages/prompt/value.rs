@@ -139,7 +139,7 @@ fn check_file(url: &str) -> Result<(), String> {
         return Err("Files of this type are not taken. Choose a picture, a PDF or a plain text.".into());
     }
     // Three bytes are four letters: what is too long need not be read.
-    if data.len() / 4 > MAX_FILE / 3 || STANDARD.decode(data).map_err(|_| invalid())?.len() > MAX_FILE {
+    if data.len() > MAX_FILE.div_ceil(3) * 4 || STANDARD.decode(data).map_err(|_| invalid())?.len() > MAX_FILE {
         return Err(format!("The file is too large: up to {} KB are taken.", MAX_FILE / 1024));
     }
     Ok(())
