@@ -75,10 +75,10 @@ fn a_form_posts_to_web_addresses_only() {
 #[test]
 fn every_label_has_its_input_and_every_input_its_label() {
     each(|Sample { name, html }| {
-        let ids: BTreeSet<&str> = find(html, r#"<input[^>]*\sid="([^"]+)""#).into_iter().collect();
+        let ids: BTreeSet<&str> = find(html, r#"<(?:input|select|textarea)[^>]*\sid="([^"]+)""#).into_iter().collect();
         let labels: BTreeSet<&str> = find(html, r#"<label for="([^"]+)""#).into_iter().collect();
         assert_eq!(ids, labels, "{name}");
-        for input in find(html, "(<input[^>]*>)") {
+        for input in find(html, "(<(?:input|select|textarea)[^>]*>)") {
             let named = input.contains(" id=") || input.contains(r#"type="hidden""#) || input.contains(r#"aria-hidden="true""#);
             assert!(named, "{name}: {input}");
         }

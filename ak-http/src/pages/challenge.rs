@@ -61,7 +61,10 @@ impl ChallengeView {
         let is_input = |name: &str| inputs.contains(&name) || (custom && name != "non_field_errors");
         let items = |name: &str, messages: &[String]| {
             let target = is_input(name).then(|| format!("field-{}", identifier(name)));
-            messages.iter().map(|text| ErrorItem { text: text.clone(), target: target.clone() }).collect::<Vec<_>>()
+            // Away from its field, "this field is required" has to say which one.
+            let label = fields.iter().find(|field| field.name() == name).map(Field::label);
+            let text = |text: &String| label.map_or_else(|| text.clone(), |label| format!("{label}: {text}"));
+            messages.iter().map(|message| ErrorItem { text: text(message), target: target.clone() }).collect::<Vec<_>>()
         };
         let on_page = inputs.iter().filter_map(|name| field_errors.get_key_value(*name));
         let elsewhere = field_errors.iter().filter(|(name, _)| !inputs.contains(&name.as_str()));

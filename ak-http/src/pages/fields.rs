@@ -57,6 +57,10 @@ impl Field {
         &self.name
     }
 
+    pub(super) fn label(&self) -> &str {
+        &self.label
+    }
+
     /// Whether there is something in it to fill in or to look at: an error about it has a place to be at.
     pub(super) fn is_input(&self) -> bool {
         matches!(self.shape, Shape::Line | Shape::Area | Shape::Check | Shape::Radio | Shape::Select | Shape::File)

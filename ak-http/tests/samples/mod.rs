@@ -42,11 +42,12 @@ pub(crate) fn ordinary() -> Vec<Sample> {
     }
     let challenges = challenges();
     let sign_in = &challenges.iter().find(|(name, _)| *name == "identification").unwrap().1;
+    let sign_in_plain = &challenges.iter().find(|(name, _)| *name == "identification-plain").unwrap().1;
     samples.push(flow("dark", &plain, Theme::Dark, sign_in));
     samples.push(flow("branded", &branded, Theme::Light, sign_in));
-    samples.push(flow("branded-dark", &branded, Theme::Dark, &challenges[0].1));
+    samples.push(flow("branded-dark", &branded, Theme::Dark, sign_in_plain));
     for layout in ["content_left", "content_right", "sidebar_left", "sidebar_right", "sidebar_left_frame_background"] {
-        let mut challenge = challenges[0].1.clone();
+        let mut challenge = sign_in_plain.clone();
         challenge["flow_info"]["layout"] = layout.into();
         samples.push(flow(&format!("layout-{layout}"), &branded, Theme::Automatic, &challenge));
     }
@@ -82,7 +83,7 @@ pub(crate) fn hostile() -> Vec<Sample> {
 /// Replaces texts by what their key suggests; keeps what selects a shape.
 fn poison(value: &mut Value, key: &str) {
     match value {
-        Value::String(text) if !["user_fields", "type", "field_key"].contains(&key) => {
+        Value::String(text) if !["user_fields", "type", "field_key", "shape"].contains(&key) => {
             let is_url =
                 ["to", "background", "light", "dark", "icon_url", "pending_user_avatar"].contains(&key) || key.ends_with("_url");
             *text = if is_url { HOSTILE_URL } else { HOSTILE }.into();
@@ -144,6 +145,8 @@ fn others(brand: &BrandView, suffix: &str) -> Vec<Sample> {
         name: name.clone(),
         username: text("jane"),
         email: text("jane@example.com"),
+        settings_url: Some(if suffix.is_empty() { "/if/flow/settings/".into() } else { HOSTILE_URL.into() }),
+        password_url: Some(if suffix.is_empty() { "/if/flow/password/".into() } else { HOSTILE_URL.into() }),
         groups: vec![text("Engineering"), text("On call"), text("authentik Admins")],
         sessions: vec![session("Firefox on Linux", true), session("Safari on iPhone", false)],
         ..UserView::default()
@@ -152,7 +155,6 @@ fn others(brand: &BrandView, suffix: &str) -> Vec<Sample> {
     vec![
         sample("error-404", renderer.error_page(&page, &error).unwrap()),
         sample("error-503", renderer.error_page(&page, &broken).unwrap()),
-        sample("setup", renderer.setup_page(&page).unwrap()),
         sample("recovery", renderer.recovery_page(&page, &recovery).unwrap()),
         sample("user", renderer.user_page(&page, &user, "/flows/-/default/invalidation/").unwrap()),
     ]
@@ -182,7 +184,52 @@ fn challenges() -> Vec<(&'static str, Value)> {
         "placeholder": "+41 …", "sub_text": "For emergencies only."}, {"field_key": "terms", "label": "I agree to the terms", "type": "checkbox"},
         {"field_key": "h", "type": "hidden", "initial_value": "x"}],
         "response_errors": {"attributes.phone number": [{"string": "Not a number.", "code": "invalid"}]}});
+    let field = |key: &str, kind: &str, label: &str, more: Value| {
+        let mut field = json!({"field_key": key, "type": kind, "label": label, "required": true, "placeholder": "", "initial_value": "",
+            "order": 0, "sub_text": "", "choices": null});
+        field.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        field
+    };
+    let choices = json!([{"value": "red", "label": "Red"}, {"value": "green", "label": "Green"}]);
+    let every = json!({"fields": [
+        field("intro", "static", "Create your account", json!({"initial_value": "It takes a minute.\nYou need an invitation."})),
+        field("i", "alert_info", "Good to know", json!({"initial_value": "Your name is shown to others."})),
+        field("w", "alert_warning", "Beware", json!({"initial_value": "User names cannot be changed.", "sub_text": "Really."})),
+        field("d", "alert_danger", "Danger", json!({"initial_value": "This cannot be undone."})),
+        field("username", "username", "Username", json!({"sub_text": "Up to 150 characters."})),
+        field("name", "text", "Name", json!({"required": false, "placeholder": "Jane Doe"})),
+        field("email", "email", "Email", json!({"initial_value": "jane@"})),
+        field("about", "text_area", "About you", json!({"required": false, "initial_value": "\nI\nam"})),
+        field("org", "text_read_only", "Organisation", json!({"initial_value": "Alpine Works"})),
+        field("terms", "text_area_read_only", "Terms", json!({"initial_value": "Be kind."})),
+        field("line", "separator", "", json!({})),
+        field("password", "password", "Password", json!({})),
+        field("password_repeat", "password", "Password again", json!({})),
+        field("age", "number", "Age", json!({"required": false})),
+        field("colour", "radio-button-group", "Colour", json!({"choices": choices, "initial_value": "green", "sub_text": "Of your badge."})),
+        field("attributes.shirt", "dropdown", "Shirt", json!({"choices": choices, "initial_value": "red", "required": false})),
+        field("locale", "ak-locale", "Language", json!({"choices": [{"value": "en", "label": "English"}]})),
+        field("born", "date", "Date of birth", json!({"required": false})),
+        field("due", "date-time", "Available from", json!({"required": false})),
+        field("photo", "file", "Photo", json!({"required": false, "sub_text": "Up to 512 KB."})),
+        field("agree", "checkbox", "I agree to the terms", json!({"sub_text": "They are above."})),
+        field("own", "hidden", "Own", json!({"initial_value": "x"}))]});
+    let mut wrong = every.clone();
+    wrong["response_errors"] = json!({"email": [{"string": "Enter a valid email address.", "code": "invalid"}],
+        "colour": [{"string": "This field is required.", "code": "required"}], "locale": [{"string": "This field is required.", "code": "required"}],
+        "agree": [{"string": "This field is required.", "code": "required"}], "about": [{"string": "Too long.", "code": "max_length"}],
+        "password_repeat": [{"string": "Passwords don't match.", "code": "invalid"}], "non_field_errors": [{"string": "Not you.", "code": "invalid"}]});
+    let permission = |id: &str, name: &str| json!({"id": id, "name": name});
+    let consent = json!({"header_text": "Forge would like to know you", "token": "t0ken", "additional_permissions": [],
+        "permissions": [permission("email", "Your email address"), permission("profile", "Your name and picture"), permission("offline", "")]});
+    let more = json!({"header_text": "Forge would like to know you", "token": "t0ken", "permissions": [permission("email", "Your email address")],
+        "additional_permissions": [permission("groups", "The groups you are in")],
+        "response_errors": {"non_field_errors": [{"string": "This page was out of date. Please look at it again.", "code": "invalid"}]}});
     vec![
+        ("prompt", base("ak-stage-prompt", every)),
+        ("prompt-error", base("ak-stage-prompt", wrong)),
+        ("consent", base("ak-stage-consent", consent)),
+        ("consent-more", base("ak-stage-consent", more)),
         ("identification-plain", base("ak-stage-identification", plain)),
         ("identification", base("ak-stage-identification", full)),
         ("identification-error", base("ak-stage-identification", errors)),

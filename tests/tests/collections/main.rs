@@ -69,6 +69,8 @@ async fn samples(server: &Server) -> Vec<Sample> {
     let (x, y) = (server.make("stages/dummy", &stage("x-stage")).await, server.make("stages/dummy", &stage("y-stage")).await);
     let password = |n: &str| json!({ "name": n, "backends": ["authentik.core.auth.InbuiltBackend"] });
     let (p, q) = (server.make("stages/password", &password("p")).await, server.make("stages/password", &password("q")).await);
+    let field = |n: &str| json!({ "name": n, "field_key": n, "label": n, "type": "text" });
+    let (f, g) = (server.make("stages/prompt/prompts", &field("f")).await, server.make("stages/prompt/prompts", &field("g")).await);
     let (ec, ec_key) = certificate("one.example", &rcgen::PKCS_ECDSA_P256_SHA256);
     let (ed, _) = certificate("two.example", &rcgen::PKCS_ED25519);
     let pair =
@@ -163,6 +165,37 @@ async fn samples(server: &Server) -> Vec<Sample> {
                 "failed_attempts_before_cancel": 3, "allow_show_password": true }),
             two: json!({ "name": "two", "backends": ["authentik.core.auth.TokenBackend"], "configure_flow": b }),
             change: json!({ "failed_attempts_before_cancel": 9 }),
+            moot: &[],
+        },
+        Sample {
+            path: "stages/prompt/prompts",
+            one: json!({ "name": "one", "field_key": "first", "label": "One", "type": "dropdown", "placeholder": "a\nb", "initial_value": "a",
+                "order": 3, "sub_text": "One.", "required": false }),
+            two: json!({ "name": "two", "field_key": "second", "label": "Two", "type": "ak-locale" }),
+            change: json!({ "label": "Changed", "type": "alert_info" }),
+            moot: &[],
+        },
+        Sample {
+            path: "stages/prompt/stages",
+            one: json!({ "name": "one", "fields": [f["pk"], g["pk"]] }),
+            two: json!({ "name": "two", "fields": [] }),
+            change: json!({ "fields": [g["pk"]] }),
+            // No policy of its own kind exists yet.
+            moot: &["validation_policies"],
+        },
+        Sample {
+            path: "stages/user_write",
+            one: json!({ "name": "one", "user_creation_mode": "never_create", "create_users_as_inactive": true,
+                "create_users_group": staff.pk, "user_type": "internal", "user_path_template": "guests" }),
+            two: json!({ "name": "two" }),
+            change: json!({ "user_creation_mode": "always_create" }),
+            moot: &[],
+        },
+        Sample {
+            path: "stages/consent",
+            one: json!({ "name": "one", "mode": "expiring", "consent_expire_in": "days=1" }),
+            two: json!({ "name": "two", "mode": "permanent" }),
+            change: json!({ "mode": "always_require" }),
             moot: &[],
         },
         Sample {
