@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use ak_flows::stages::{DenyStage, IdentificationStage, UserLoginStage};
+use ak_flows::stages::{
+    ConsentMode, ConsentStage, DenyStage, FieldType, IdentificationStage, Prompt, PromptStage, UserCreationMode, UserLoginStage,
+    UserWriteStage,
+};
 use ak_flows::{Authentication, Designation, Flow, FlowStageBinding};
 use ak_store::model::{Draft, Errors, Ref, Span};
 use ak_store::records::TokenIntent;
@@ -73,15 +76,16 @@ impl<'a> Visitor<'a> {
     /// Holds the page against what every page promises, and takes its picture.
     async fn page(&self, name: &str) {
         // WCAG 2.2 asks for targets of 24 px (2.5.8); a finger needs 44 for what is not a link in a text.
-        let script = "const inputs = [...document.querySelectorAll('input:not([type=hidden])')];
+        let script = "const inputs = [...document.querySelectorAll('input:not([type=hidden]), select, textarea')];
             const least = matchMedia('(pointer: coarse)').matches ? 44 : 24;
-            const target = e => e.matches('.skip, .hush, .reveal, .alert a') ? 0 : least;
+            // What is pressed is the line with its label.
+            const target = e => e.matches('.skip, .hush, .reveal, .alert a, .check input') ? 0 : least;
             const tooSmall = e => e.offsetHeight && e.offsetHeight < target(e);
             return {
                 wide: document.documentElement.scrollWidth - innerWidth,
                 nameless: inputs.filter(i => !i.labels.length && !i.ariaHidden).map(i => i.name),
                 headings: document.querySelectorAll('h1').length,
-                small: [...document.querySelectorAll('a, button, input')].filter(tooSmall).map(e => e.outerHTML),
+                small: [...document.querySelectorAll('a, button, input, select, textarea, .check')].filter(tooSmall).map(e => e.outerHTML),
             }";
         let seen: Value = self.browser.execute(script, Vec::new()).await.unwrap().convert().unwrap();
         let (label, promised) = (format!("{}-{name}", self.name), json!({ "nameless": [], "headings": 1, "small": [] }));
@@ -207,11 +211,174 @@ async fn tour(name: &'static str, look: Look, has_scripts: bool) {
 
     branded(&visitor).await;
 
+    consent(&visitor).await;
     let fresh = Start::new().without("AUTHENTIK_BOOTSTRAP_PASSWORD").start().await;
     let visitor = Visitor { server: &fresh, ..visitor };
+    set_up(&visitor).await;
+    enrol(&visitor).await;
+}
+
+/// The first person chooses the administrator's password, is signed in, and the page is gone. Then she changes what is hers.
+async fn set_up(visitor: &Visitor<'_>) {
     visitor.go("/").await;
-    assert!(visitor.text().await.contains("AUTHENTIK_BOOTSTRAP_PASSWORD"));
+    assert_eq!(visitor.place().await, "/if/flow/initial-setup/");
+    visitor.see("input[name=password]").await;
+    assert_eq!(visitor.focus().await, "field-email");
     visitor.page("setup").await;
+    let choose = async |again: &str| {
+        visitor.fill("email", "ada@example.com").await;
+        visitor.fill("password", PASSWORD).await;
+        visitor.fill("password_repeat", again).await;
+        visitor.press("button[type=submit]").await;
+    };
+    choose("something else").await;
+    assert!(visitor.see("#field-password_repeat-error").await.text().await.unwrap().contains("match"));
+    visitor.page("setup-wrong").await;
+    choose(PASSWORD).await;
+    visitor.see(".desk").await;
+    assert!(visitor.text().await.contains("ada@example.com"));
+    visitor.go("/if/flow/initial-setup/").await;
+    assert!(visitor.text().await.contains("Not found"));
+
+    visitor.go("/if/user/").await;
+    visitor.press(".tools a:first-child").await;
+    assert_eq!(visitor.see("input[name=username]").await.value().await.unwrap().as_deref(), Some("akadmin"));
+    visitor.page("settings").await;
+    visitor.fill("name", "Ada Lovelace").await;
+    visitor.press("button[type=submit]").await;
+    visitor.see(".desk").await;
+    assert!(visitor.text().await.contains("Ada Lovelace"));
+    visitor.press(".tools a:last-child").await;
+    visitor.fill("password", "another good secret").await;
+    visitor.fill("password_repeat", "another good secret").await;
+    visitor.page("password-change").await;
+    visitor.press("button[type=submit]").await;
+    visitor.see(".desk").await;
+    assert_eq!(visitor.place().await, "/if/user/");
+}
+
+/// Somebody signs up by a form with every type of field, and is signed in.
+async fn enrol(visitor: &Visitor<'_>) {
+    let made = visitor.server.store.write(sign_up);
+    made.await.unwrap();
+    visitor.browser.delete_all_cookies().await.unwrap();
+    visitor.go("/if/flow/sign-up/").await;
+    visitor.see("input[name=username]").await;
+    assert_eq!(visitor.focus().await, "field-username");
+    visitor.page("sign-up").await;
+    let picture = visitor.server.folder.path().join("picture.png");
+    std::fs::write(&picture, b"\x89PNG\r\n").unwrap();
+    let fill = async |username: &str| {
+        visitor.fill("username", username).await;
+        visitor.fill("email", "carol@example.com").await;
+        visitor.see("textarea[name='attributes.about']").await.send_keys("I am\nCarol").await.unwrap();
+        for name in ["password", "password_repeat"] {
+            visitor.fill(name, PASSWORD).await;
+        }
+        visitor.fill("'attributes.age'", "42").await;
+        visitor.see("input[value=green]").await.click().await.unwrap();
+        visitor.see("select[name='attributes.shirt'] option[value=large]").await.click().await.unwrap();
+        visitor.see("select[name='attributes.settings.locale'] option[value=en]").await.click().await.unwrap();
+        visitor.see("input[name='attributes.avatar']").await.send_keys(picture.to_str().unwrap()).await.unwrap();
+        let agree = visitor.see("input[name='attributes.agreed']").await;
+        if !agree.is_selected().await.unwrap() {
+            agree.click().await.unwrap();
+        }
+        visitor.press("button[type=submit]").await;
+    };
+    fill("akadmin").await;
+    let wrong = visitor.see("#field-username-error").await.text().await.unwrap();
+    assert!(wrong.contains("taken"), "{wrong}");
+    // Nothing but the secrets and the file has to be filled in again.
+    assert_eq!(visitor.see("textarea").await.value().await.unwrap().as_deref(), Some("I am\nCarol"));
+    assert!(visitor.see("input[value=green]").await.is_selected().await.unwrap());
+    visitor.page("sign-up-wrong").await;
+    visitor.see("textarea[name='attributes.about']").await.clear().await.unwrap();
+    fill("carol").await;
+    visitor.see(".desk").await;
+    visitor.page("signed-up").await;
+    let carol = visitor.server.store.read().await.unwrap().users().find_by_username("carol").await.unwrap().unwrap();
+    let mut attributes = Value::Object(carol.attributes);
+    // Browsers send line breaks as the standard says.
+    let about = attributes["about"].as_str().unwrap().replace("\r\n", "\n");
+    attributes["about"] = about.into();
+    let expected = json!({ "about": "I am\nCarol", "age": 42, "colour": "green", "shirt": "large", "settings": { "locale": "en" },
+        "avatar": "data:image/png;base64,iVBORw0K", "agreed": true, "source": "here", "org": "Alpine Works" });
+    assert_eq!((carol.email.as_str(), attributes), ("carol@example.com", expected));
+}
+
+/// A flow for signing up with every type of field.
+fn sign_up(draft: &mut Draft) -> Result<(), Errors> {
+    let flow = flow(draft, "sign-up", "Create an account")?;
+    let own = |name: &str, r#type, label: &str, value: &str| Prompt {
+        required: false,
+        initial_value: value.into(),
+        ..Prompt::new(name, name, r#type, label, 0)
+    };
+    let field = |key: &str, r#type, label: &str| Prompt::new(key, key, r#type, label, 0);
+    let choice =
+        |key: &str, r#type, label: &str, choices: &str| Prompt { placeholder: choices.into(), ..field(key, r#type, label) };
+    let optional = |key: &str, r#type, label: &str| Prompt { required: false, ..field(key, r#type, label) };
+    let fields = [
+        own("intro", FieldType::Static, "Welcome", "It takes a minute."),
+        own("note", FieldType::AlertInfo, "Good to know", "Your name is shown to others."),
+        own("warning", FieldType::AlertWarning, "Beware", "User names are for ever."),
+        own("danger", FieldType::AlertDanger, "Danger", "Choose a password that nobody knows."),
+        field("username", FieldType::Username, "Username"),
+        optional("name", FieldType::Text, "Name"),
+        field("email", FieldType::Email, "Email"),
+        field("attributes.about", FieldType::TextArea, "About you"),
+        own("attributes.org", FieldType::TextReadOnly, "Organisation", "Alpine Works"),
+        own("terms", FieldType::TextAreaReadOnly, "Terms", "Be kind."),
+        own("line", FieldType::Separator, "Line", ""),
+        field("password", FieldType::Password, "Password"),
+        field("password_repeat", FieldType::Password, "Password again"),
+        field("attributes.age", FieldType::Number, "Age"),
+        choice("attributes.colour", FieldType::RadioButtonGroup, "Colour", "red\ngreen"),
+        choice("attributes.shirt", FieldType::Dropdown, "Shirt", "small\nlarge"),
+        field("attributes.settings.locale", FieldType::Locale, "Language"),
+        optional("attributes.born", FieldType::Date, "Date of birth"),
+        optional("attributes.due", FieldType::DateTime, "Available from"),
+        Prompt { sub_text: "Up to 512 KB.".into(), ..field("attributes.avatar", FieldType::File, "Photo") },
+        field("attributes.agreed", FieldType::Checkbox, "I agree to the terms"),
+        own("attributes.source", FieldType::Hidden, "Source", "here"),
+    ];
+    let mut keys = Vec::new();
+    for (order, field) in (0..).zip(fields) {
+        keys.push(draft.add(&Prompt { order, ..field })?);
+    }
+    let form = draft.add(&PromptStage { name: "sign-up".into(), fields: keys, validation_policies: Vec::new() })?;
+    let name = "default-user-settings-write";
+    let (_, write) = draft.snapshot().by::<UserWriteStage>("name", name).expect("a default stage");
+    let mode = UserCreationMode::AlwaysCreate;
+    let write = UserWriteStage { name: "sign-up".into(), user_creation_mode: mode, ..write.clone() };
+    let write = draft.add(&write)?;
+    let login = draft.snapshot().by::<UserLoginStage>("name", "default-authentication-login").expect("a default stage").0;
+    draft.add(&FlowStageBinding::new(flow, Ref::new(form.pk()), 0))?;
+    draft.add(&FlowStageBinding::new(flow, Ref::new(write.pk()), 1))?;
+    draft.add(&FlowStageBinding::new(flow, Ref::new(login.pk()), 2)).map(drop)
+}
+
+/// An application asks, and the person allows it.
+async fn consent(visitor: &Visitor<'_>) {
+    let server = visitor.server;
+    visitor.go("/if/user/").await;
+    if visitor.browser.find(By::Css("input[name=uid_field]")).await.is_ok() {
+        visitor.sign_in(PASSWORD).await;
+        visitor.see(".desk").await;
+    }
+    let made = server.store.write(|draft| {
+        let flow = flow(draft, "asks", "Forge")?;
+        let stage = ConsentStage { name: "asks".into(), mode: ConsentMode::AlwaysRequire, consent_expire_in: Span::seconds(60) };
+        let stage = draft.add(&stage)?;
+        draft.add(&FlowStageBinding::new(flow, Ref::new(stage.pk()), 0)).map(drop)
+    });
+    made.await.unwrap();
+    visitor.go("/if/flow/asks/").await;
+    visitor.see("input[name=token]").await;
+    visitor.page("consent").await;
+    visitor.press("button[type=submit]").await;
+    visitor.see(".desk").await;
 }
 
 /// The button that shows what has been typed is there only where scripts run.

@@ -261,24 +261,6 @@ async fn the_way_on_never_leaves_the_server() {
 }
 
 #[tokio::test]
-async fn the_start_says_how_to_set_up_until_an_administrator_has_a_password() {
-    let server = Start::new().without("AUTHENTIK_BOOTSTRAP_PASSWORD").start().await;
-    let client = server.client();
-    let before = see(&client, "/").await;
-    for text in ["AUTHENTIK_BOOTSTRAP_PASSWORD", "ak user set-password akadmin"] {
-        assert!(before.text.contains(text), "{text}");
-    }
-    let hash = server.app.hasher().hash(PASSWORD).await.unwrap();
-    let mut repo = server.store.backend().begin(Durability::Full).await.unwrap();
-    let admin = repo.users().find_by_username("akadmin").await.unwrap().unwrap();
-    repo.users().set_password(admin.pk, Some(&hash), server.now()).await.unwrap();
-    repo.save().await.unwrap();
-    assert!(asks_for(&see(&client, "/").await, "uid_field"));
-    let client = server.signed_in("akadmin").await;
-    assert!(see(&client, "/").await.text.contains("akadmin"));
-}
-
-#[tokio::test]
 async fn a_recovery_key_signs_in_once_and_looking_spends_nothing() {
     let server = Server::start().await;
     let ada = server.user("ada").await;

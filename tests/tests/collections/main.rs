@@ -70,7 +70,8 @@ async fn samples(server: &Server) -> Vec<Sample> {
     let password = |n: &str| json!({ "name": n, "backends": ["authentik.core.auth.InbuiltBackend"] });
     let (p, q) = (server.make("stages/password", &password("p")).await, server.make("stages/password", &password("q")).await);
     let field = |n: &str| json!({ "name": n, "field_key": n, "label": n, "type": "text" });
-    let (f, g) = (server.make("stages/prompt/prompts", &field("f")).await, server.make("stages/prompt/prompts", &field("g")).await);
+    let (f, g) =
+        (server.make("stages/prompt/prompts", &field("f")).await, server.make("stages/prompt/prompts", &field("g")).await);
     let (ec, ec_key) = certificate("one.example", &rcgen::PKCS_ECDSA_P256_SHA256);
     let (ed, _) = certificate("two.example", &rcgen::PKCS_ED25519);
     let pair =
