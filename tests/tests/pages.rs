@@ -1,7 +1,7 @@
 //! Flows and the other pages as plain HTML: forms, links, and a browser without scripts. Every page is checked on the way.
 
 use ak_store::records::{Durability, TokenIntent};
-use ak_tests::server::{Client, PASSWORD, Reply, Server, Start};
+use ak_tests::server::{Client, PASSWORD, Reply, Server};
 use serde_json::json;
 
 const LOGIN: &str = "/if/flow/default-authentication-flow/";
