@@ -6,13 +6,13 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ak_flows::blueprint::Engine;
+use ak_flows::blueprint::{Blueprint, BlueprintError, Engine, Options};
 use ak_flows::{CookieChange, Input, Page, Runner, RunnerOptions, StoreDirectory, Visit, session_id, set_up};
 use ak_store::config::load_from;
 use ak_store::directory::password::{Cost, PasswordHasher};
 use ak_store::memory::MemoryBackend;
 use ak_store::model::{Registry, Store, StoreOptions};
-use ak_store::records::Durability;
+use ak_store::records::{Durability, EventFilter, GroupFilter, TokenFilter, UserFilter};
 use ak_store::{ManualClock, SystemRng};
 use tokio::runtime::Runtime;
 
@@ -20,6 +20,21 @@ use crate::server::{PASSWORD, SECRET_KEY, Server};
 
 /// How many answers of one input are taken.
 const ANSWERS: usize = 8;
+
+/// A new installation in memory with an administrator `akadmin` with [`PASSWORD`], and what applies blueprints to it.
+async fn installation(hasher: &PasswordHasher) -> (Arc<Store>, Engine) {
+    let options = StoreOptions {
+        backend: Arc::new(MemoryBackend::new()),
+        registry: ak_http::kinds(Registry::new()).build().expect("the kinds fit together"),
+        secret_key: SECRET_KEY.to_owned(),
+        clock: Arc::new(ManualClock::new("2026-11-01T12:00:00Z".parse().expect("a date"))),
+        rng: Arc::new(SystemRng),
+    };
+    let store = Store::open(options).await.expect("a store in memory");
+    let engine = Engine::standard(store.clone(), hasher.clone());
+    set_up(&engine, hasher, &Server::bootstrap()).await.expect("the first start");
+    (store, engine)
+}
 
 /// Bodies of the JSON executor against a real flow: the default one for signing in, in memory.
 pub struct Executor {
@@ -38,21 +53,8 @@ impl Executor {
     /// A new installation with an administrator `akadmin` with [`PASSWORD`].
     pub fn new() -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
-        let clock = Arc::new(ManualClock::new("2026-11-01T12:00:00Z".parse().expect("a date")));
-        let store = runtime.block_on(async {
-            let options = StoreOptions {
-                backend: Arc::new(MemoryBackend::new()),
-                registry: ak_http::kinds(Registry::new()).build().expect("the kinds fit together"),
-                secret_key: SECRET_KEY.to_owned(),
-                clock,
-                rng: Arc::new(SystemRng),
-            };
-            Store::open(options).await.expect("a store in memory")
-        });
         let hasher = PasswordHasher::new(Cost::cheap_for_tests());
-        runtime
-            .block_on(set_up(&Engine::standard(store.clone(), hasher.clone()), &hasher, &Server::bootstrap()))
-            .expect("the first start");
+        let (store, _) = runtime.block_on(installation(&hasher));
         let directory = Arc::new(StoreDirectory::new(store.clone(), hasher, Duration::ZERO));
         let runner = Runner::new(store.clone(), directory, RunnerOptions::default());
         Self { runtime, store, runner }
@@ -112,6 +114,79 @@ impl Executor {
     }
 }
 
+/// Texts of blueprints, planned against a new installation in memory.
+pub struct Blueprints {
+    runtime: Runtime,
+    store: Arc<Store>,
+    engine: Engine,
+}
+
+impl Default for Blueprints {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Blueprints {
+    /// A new installation with the default objects.
+    pub fn new() -> Self {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
+        let (store, engine) = runtime.block_on(installation(&PasswordHasher::new(Cost::cheap_for_tests())));
+        Self { runtime, store, engine }
+    }
+
+    /// Reads the blueprint and plans it, as one that came by the API and as one that keeps what was changed here; gives what is wrong
+    /// with it, if anything is.
+    ///
+    /// # Panics
+    /// When the plan changes something, the storage fails, or a problem has no place in the text.
+    pub fn run(&self, data: &[u8]) -> Option<String> {
+        let text = std::str::from_utf8(data).ok()?;
+        let blueprint = match Blueprint::parse("fuzz.yaml", text) {
+            Ok(blueprint) => blueprint,
+            Err(error) => return Some(told(&error, text)),
+        };
+        self.runtime.block_on(async {
+            let before = self.everything().await;
+            let mut wrong = None;
+            for keep_under in [None, Some("fuzz.yaml".to_owned())] {
+                match self.engine.plan(&blueprint, &Options { keep_under, ..Options::default() }).await {
+                    Ok(_) => {}
+                    Err(error) => wrong = Some(told(&error, text)),
+                }
+            }
+            assert_eq!(self.everything().await, before, "a plan changes something");
+            wrong
+        })
+    }
+
+    /// The revision of the objects, and how many records there are.
+    async fn everything(&self) -> [u64; 7] {
+        let mut repo = self.store.read().await.expect("a view");
+        [
+            repo.objects().revision().await.expect("a revision"),
+            self.store.snapshot().revision(),
+            self.store.snapshot().len() as u64,
+            repo.users().count(&UserFilter::default()).await.expect("a number"),
+            repo.groups().count(&GroupFilter::default()).await.expect("a number"),
+            repo.tokens().count(&TokenFilter::default()).await.expect("a number"),
+            repo.events().count(&EventFilter::default()).await.expect("a number"),
+        ]
+    }
+}
+
+/// What is wrong with a blueprint, if that is how it should be told.
+fn told(error: &BlueprintError, text: &str) -> String {
+    assert!(!error.problems().is_empty(), "the storage fails: {error}");
+    let lines = 1 + text.bytes().filter(|byte| matches!(byte, b'\n' | b'\r')).count();
+    for problem in error.problems() {
+        let place = problem.place;
+        assert!((1..=lines + 1).contains(&place.line) && place.column >= 1, "{problem} in {lines} lines");
+        assert!(!problem.message.is_empty(), "{problem:?}");
+    }
+    error.to_string()
+}
+
 /// The text of a settings file: settings, or an error in one line.
 ///
 /// # Panics
@@ -155,4 +230,33 @@ pub const CONFIG_CORPUS: &[&str] = &[
     "sqlite: {path: 1}\nunknown: {deeper: {still: [1, 2, {}]}}\n",
     "a: &a [*a]\n",
     "base_url: https://id.example.org\ncookie_domain: .example.org\nlog_format: json\nsecret_key: env://NAME?default\n",
+];
+
+/// Inputs to begin with, for [`Blueprints::run`].
+pub const BLUEPRINT_CORPUS: &[&str] = &[
+    "version: 1\nmetadata:\n  name: a flow\n  labels: {blueprints.goauthentik.io/instantiate: \"false\"}\nentries:\n\
+     - model: authentik_flows.flow\n  id: flow\n  identifiers: {slug: fuzz}\n\
+     \x20 attrs: {name: Fuzz, title: Fuzz, designation: authentication}\n\
+     - model: authentik_stages_dummy.dummystage\n  id: stage\n  identifiers: {name: fuzz}\n\
+     - model: authentik_flows.flowstagebinding\n  identifiers: {target: !KeyOf flow, stage: !KeyOf stage, order: 10}\n",
+    "version: 1\nentries:\n- model: authentik_stages_dummy.dummystage\n  state: absent\n  identifiers: {name: nobody}\n\
+     - model: authentik_flows.flow\n  state: absent\n  identifiers: {slug: default-authentication-flow}\n",
+    "context: {names: [a, b, c], deep: {er: [1, {x: y}]}}\nentries:\n- model: authentik_stages_dummy.dummystage\n\
+     \x20 conditions: [!Condition [AND, true, !Context deep.er.0]]\n\
+     \x20 identifiers:\n    name: !Format [\"%s-%03d\", !Context [other, !AtIndex [!Context names, -1]], 7]\n\
+     \x20 attrs: {throw_error: !If [!Context missing, yes, no]}\n",
+    "entries:\n- model: authentik_stages_dummy.dummystage\n  identifiers:\n    name: !Format\n    - \"%s\"\n\
+     \x20   - !Enumerate [[1, 2], SEQ, !Enumerate [{a: b}, MAP, [!Index 1, !Value 0]]]\n",
+    "entries:\n- model: authentik_policies.policybinding\n  identifiers:\n\
+     \x20   target: !Find [authentik_flows.flow, [slug, default-authentication-flow]]\n    order: 0\n\
+     \x20   user: !Find [authentik_core.user, [username, akadmin]]\n",
+    "entries:\n- model: authentik_core.user\n  state: created\n  identifiers: {username: fuzz}\n\
+     \x20 attrs: {name: Fuzz, groups: [!Find [authentik_core.group, [name, authentik Admins]]], password: secret}\n\
+     - model: authentik_core.group\n  identifiers: {name: fuzz}\n  attrs: {attributes: !ParseJSON '{\"a\": [1e3]}'}\n\
+     - model: authentik_core.token\n  identifiers: {identifier: fuzz}\n  attrs: {intent: api, user: 1}\n",
+    "entries:\n- model: authentik_blueprints.metaapplyblueprint\n  attrs:\n    identifiers: {name: Default - Authentication flow}\n\
+     \x20   required: false\n",
+    "a: &a [&b {c: &d 010}, *b]\nentries: []\n<<: {version: 1, <<: {metadata: {name: 0x1F}}}\n",
+    "- !Env [HOME, x]\n- !File /etc/hostname\n- ! 5\n- !!int 0b11\n- !!float 1.5e+3\n",
+    "context:\n  a: !Context b\n  b: !Context a\nentries:\n- {model: !Context a, state: !FindObject [authentik_core.group, [name, x]]}\n",
 ];

@@ -1,6 +1,6 @@
 //! The fuzz targets on a corpus of their own and some thousand mutations of it: the long runs are `tests/fuzz`.
 
-use ak_tests::fuzz::{CONFIG_CORPUS, EXECUTOR_CORPUS, Executor, config_yaml};
+use ak_tests::fuzz::{BLUEPRINT_CORPUS, Blueprints, CONFIG_CORPUS, EXECUTOR_CORPUS, Executor, config_yaml};
 use proptest::prelude::*;
 use proptest::sample::Index;
 use proptest::test_runner::{Config, TestRunner};
@@ -30,6 +30,11 @@ fn change() -> impl Strategy<Value = Change> {
         Just("\"password\":".to_owned()),
         Just("&a *a".to_owned()),
         Just("- ".to_owned()),
+        Just("!Context ".to_owned()),
+        Just("!Enumerate [[1, 2], SEQ, ".to_owned()),
+        Just("!Value 0".to_owned()),
+        Just("!Format [\"%s\", ".to_owned()),
+        Just("<<: ".to_owned()),
         "\\PC{0,8}",
     ];
     prop_oneof![
@@ -92,4 +97,12 @@ fn no_answer_to_the_executor_breaks_the_flow_or_signs_in_without_the_password() 
 #[test]
 fn no_settings_file_breaks_the_loader() {
     try_mutations(CONFIG_CORPUS, 1_000, config_yaml);
+}
+
+#[test]
+fn no_blueprint_breaks_the_loader_and_no_plan_writes() {
+    let blueprints = Blueprints::new();
+    let texts = BLUEPRINT_CORPUS.iter().filter(|text| blueprints.run(text.as_bytes()).is_none());
+    assert!(texts.count() >= 5, "some of the corpus can be planned");
+    try_mutations(BLUEPRINT_CORPUS, 3_000, |data| drop(blueprints.run(data)));
 }
