@@ -33,6 +33,12 @@ pub trait Stage: Send + Sync {
 
     /// The person has answered the challenge.
     async fn respond(&self, cx: &mut Cx<'_>, answer: &Answer) -> Result<Step, StageError>;
+
+    /// The flow in which people set up for themselves what the stage asks for, and the component that shows it among their
+    /// settings. `None`: there is nothing to set up.
+    fn configured_by(&self) -> Option<(Ref<Flow>, &'static str)> {
+        None
+    }
 }
 
 impl Target for dyn Stage {

@@ -2,7 +2,7 @@
 
 use ak_flows::initial_setup::{self, INITIAL_SETUP};
 use ak_flows::stages::PasswordStage;
-use ak_flows::{Brand, Designation, Flow, FlowStageBinding, Input, Visit};
+use ak_flows::{Brand, Designation, Flow, FlowStageBinding, Input, Stage, Visit};
 use ak_policy::{Application, Context, Request, decide};
 use ak_store::directory::Person;
 use ak_store::model::{Key, Pk, Ref, Snapshot};
@@ -248,8 +248,8 @@ pub(crate) async fn configure(
     let visit = app.visit(&headers, &origin).await.map_err(page_error(&app, &origin))?;
     let Some(person) = &visit.person else { return Ok(see_other(&sign_in_for(&uri))) };
     let snapshot = app.store().snapshot();
-    let stage = snapshot.get(Ref::<PasswordStage>::new(Pk::of_uuid(stage)));
-    let Some(flow) = stage.and_then(|s| s.configure_flow).and_then(|to| snapshot.get(to)) else {
+    let stage = snapshot.get(Ref::<dyn Stage>::new(Pk::of_uuid(stage)));
+    let Some(flow) = stage.and_then(Stage::configured_by).and_then(|(to, _)| snapshot.get(to)) else {
         return Ok(app.not_found_page(&Look::of(&app, &origin)));
     };
     let context = Context { pending_user: Some(person.user.pk), ..Context::default() };

@@ -140,6 +140,10 @@ pub(super) fn flow_url(cx: &Cx<'_>, flow: Option<Ref<Flow>>) -> Option<String> {
 
 #[async_trait]
 impl Stage for PasswordStage {
+    fn configured_by(&self) -> Option<(Ref<Flow>, &'static str)> {
+        Some((self.configure_flow?, "ak-user-settings-password"))
+    }
+
     async fn enter(&self, cx: &mut Cx<'_>) -> Result<Step, StageError> {
         let person = if cx.context.get(SHOWN_USER).is_some() { None } else { cx.subject().await? };
         let recovery = cx.world.brand().and_then(|b| b.flow(Designation::Recovery));

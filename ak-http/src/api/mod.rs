@@ -14,6 +14,7 @@ mod config;
 mod flows;
 mod people;
 mod route;
+mod user_settings;
 mod users_me;
 
 use axum::Router;
@@ -46,6 +47,7 @@ pub(crate) fn router() -> Router<App> {
         .route("/flows/instances/{slug}/execute/", get(flows::execute))
         .route("/flows/instances/cache_info/", get(flows::cache_info))
         .route("/flows/instances/cache_clear/", post(flows::cache_clear))
+        .route("/stages/all/user_settings/", get(user_settings::of_stages))
         .route("/policies/all/cache_info/", get(flows::cache_info))
         .route("/policies/all/cache_clear/", post(flows::cache_clear))
         .route("/flows/inspector/{slug}/", get(flows::inspect))

@@ -555,3 +555,25 @@ async fn secrets_are_taken_and_never_given() {
         assert!(!told.contains(&secret), "{told}");
     }
 }
+
+#[tokio::test]
+async fn what_can_be_set_up_is_listed_for_everybody_who_has_signed_in() {
+    let server = Server::start().await;
+    let ada = server.user("ada").await;
+    let path = "/api/v3/stages/all/user_settings/";
+    let stage = server.make("stages/dummy", &json!({ "name": "set-up" })).await;
+    let flow = server.flow("set-up", "stage_configuration", &[&stage]).await;
+    let body = json!({ "name": "own", "backends": ["authentik.core.auth.InbuiltBackend"], "configure_flow": flow["pk"] });
+    let password = server.make("stages/password", &body).await;
+    let browser = server.signed_in(&ada.username).await;
+    let listed = browser.get(path).await;
+    exact("GET", path.strip_prefix("/api/v3").unwrap(), &listed);
+    let own = listed.body.as_array().unwrap().iter().find(|s| s["object_uid"] == password["pk"]).expect("the new one");
+    let led = browser.get(own["configure_url"].as_str().unwrap()).await;
+    assert_eq!((led.status, led.location()), (303, "/if/flow/set-up/"), "{}", led.text);
+    refused(&server.client().get(path).await, 403);
+    // Taken away, it is offered no more.
+    let at = format!("/api/v3/stages/password/{}/", password["pk"].as_str().unwrap());
+    assert_eq!(server.admin().patch(&at, &json!({ "configure_flow": null })).await.status, 200);
+    assert!(!browser.get(path).await.text.contains(password["pk"].as_str().unwrap()));
+}
