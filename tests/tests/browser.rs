@@ -2,10 +2,7 @@
 
 use std::time::Duration;
 
-use ak_flows::stages::{
-    ConsentMode, ConsentStage, DenyStage, FieldType, IdentificationStage, Prompt, PromptStage, UserCreationMode, UserLoginStage,
-    UserWriteStage,
-};
+use ak_flows::stages::{ConsentMode, ConsentStage, DenyStage, IdentificationStage, UserLoginStage};
 use ak_flows::{Authentication, Designation, Flow, FlowStageBinding};
 use ak_store::model::{Draft, Errors, Ref, Span};
 use ak_store::records::TokenIntent;
@@ -259,8 +256,9 @@ async fn set_up(visitor: &Visitor<'_>) {
 
 /// Somebody signs up by a form with every type of field, and is signed in.
 async fn enrol(visitor: &Visitor<'_>) {
-    let made = visitor.server.store.write(sign_up);
-    made.await.unwrap();
+    let blueprint = json!({ "name": "Signing up", "content": include_str!("../examples/sign-up.yaml") });
+    let made = visitor.server.admin().post("/api/v3/managed/blueprints/", &blueprint).await;
+    assert_eq!((made.status, made.body["status"].as_str()), (201, Some("successful")), "{}", made.text);
     visitor.browser.delete_all_cookies().await.unwrap();
     visitor.go("/if/flow/sign-up/").await;
     visitor.see("input[name=username]").await;
@@ -305,58 +303,6 @@ async fn enrol(visitor: &Visitor<'_>) {
     let expected = json!({ "about": "I am\nCarol", "age": 42, "colour": "green", "shirt": "large", "settings": { "locale": "en" },
         "avatar": "data:image/png;base64,iVBORw0K", "agreed": true, "source": "here", "org": "Alpine Works" });
     assert_eq!((carol.email.as_str(), attributes), ("carol@example.com", expected));
-}
-
-/// A flow for signing up with every type of field.
-fn sign_up(draft: &mut Draft) -> Result<(), Errors> {
-    let flow = flow(draft, "sign-up", "Create an account")?;
-    let own = |name: &str, r#type, label: &str, value: &str| Prompt {
-        required: false,
-        initial_value: value.into(),
-        ..Prompt::new(name, name, r#type, label, 0)
-    };
-    let field = |key: &str, r#type, label: &str| Prompt::new(key, key, r#type, label, 0);
-    let choice =
-        |key: &str, r#type, label: &str, choices: &str| Prompt { placeholder: choices.into(), ..field(key, r#type, label) };
-    let optional = |key: &str, r#type, label: &str| Prompt { required: false, ..field(key, r#type, label) };
-    let fields = [
-        own("intro", FieldType::Static, "Welcome", "It takes a minute."),
-        own("note", FieldType::AlertInfo, "Good to know", "Your name is shown to others."),
-        own("warning", FieldType::AlertWarning, "Beware", "User names are for ever."),
-        own("danger", FieldType::AlertDanger, "Danger", "Choose a password that nobody knows."),
-        field("username", FieldType::Username, "Username"),
-        optional("name", FieldType::Text, "Name"),
-        field("email", FieldType::Email, "Email"),
-        field("attributes.about", FieldType::TextArea, "About you"),
-        own("attributes.org", FieldType::TextReadOnly, "Organisation", "Alpine Works"),
-        own("terms", FieldType::TextAreaReadOnly, "Terms", "Be kind."),
-        own("line", FieldType::Separator, "Line", ""),
-        field("password", FieldType::Password, "Password"),
-        field("password_repeat", FieldType::Password, "Password again"),
-        field("attributes.age", FieldType::Number, "Age"),
-        choice("attributes.colour", FieldType::RadioButtonGroup, "Colour", "red\ngreen"),
-        choice("attributes.shirt", FieldType::Dropdown, "Shirt", "small\nlarge"),
-        field("attributes.settings.locale", FieldType::Locale, "Language"),
-        optional("attributes.born", FieldType::Date, "Date of birth"),
-        optional("attributes.due", FieldType::DateTime, "Available from"),
-        Prompt { sub_text: "Up to 512 KB.".into(), ..field("attributes.avatar", FieldType::File, "Photo") },
-        field("attributes.agreed", FieldType::Checkbox, "I agree to the terms"),
-        own("attributes.source", FieldType::Hidden, "Source", "here"),
-    ];
-    let mut keys = Vec::new();
-    for (order, field) in (0..).zip(fields) {
-        keys.push(draft.add(&Prompt { order, ..field })?);
-    }
-    let form = draft.add(&PromptStage { name: "sign-up".into(), fields: keys, validation_policies: Vec::new() })?;
-    let name = "default-user-settings-write";
-    let (_, write) = draft.snapshot().by::<UserWriteStage>("name", name).expect("a default stage");
-    let mode = UserCreationMode::AlwaysCreate;
-    let write = UserWriteStage { name: "sign-up".into(), user_creation_mode: mode, ..write.clone() };
-    let write = draft.add(&write)?;
-    let login = draft.snapshot().by::<UserLoginStage>("name", "default-authentication-login").expect("a default stage").0;
-    draft.add(&FlowStageBinding::new(flow, Ref::new(form.pk()), 0))?;
-    draft.add(&FlowStageBinding::new(flow, Ref::new(write.pk()), 1))?;
-    draft.add(&FlowStageBinding::new(flow, Ref::new(login.pk()), 2)).map(drop)
 }
 
 /// An application asks, and the person allows it.
