@@ -5,7 +5,7 @@ use std::sync::Arc;
 use ak_store::model::{Address, BadQuery, Change, Key, KindInfo, ListQuery, Object, People, Pk, Snapshot};
 use axum::Json;
 use axum::body::to_bytes;
-use axum::extract::{Request, State};
+use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Redirect, Response};
 use serde_json::{Value, json};
@@ -25,8 +25,12 @@ pub(crate) async fn serve(
     path: Option<Segment>,
     request: Request,
 ) -> Result<Response, ApiError> {
-    // A route that names its collection has no parameter.
-    let path = path.map_or_else(|| request.uri().path().trim_start_matches('/').to_owned(), |Segment(path)| path);
+    // A route that names its collection has no parameter, or one of its own.
+    let is_rest = request.extensions().get::<MatchedPath>().is_some_and(|route| route.as_str().ends_with("/{*path}"));
+    let path = match path {
+        Some(Segment(path)) if is_rest => path,
+        _ => request.uri().path().trim_start_matches('/').to_owned(),
+    };
     if matches!(*request.method(), Method::GET | Method::HEAD) && !path.ends_with('/') {
         return Ok(slash(request.uri()));
     }

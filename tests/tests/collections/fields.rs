@@ -60,7 +60,7 @@ async fn the_fields_of_every_kind_are_those_of_the_contract() {
     let server = Server::start().await;
     let mut wrong = Vec::new();
     let mut compared = 0;
-    for kind in server.store.snapshot().registry().kinds() {
+    for kind in server.store.snapshot().registry().kinds().iter().filter(|k| !PEOPLE.contains(&k.meta.path)) {
         let operation = contract().operation("POST", &format!("/{}/", kind.meta.path)).unwrap();
         let schema = contract().schema(operation.request.as_deref().unwrap()).unwrap();
         let theirs = schema["properties"].as_object().unwrap();

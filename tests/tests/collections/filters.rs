@@ -70,6 +70,11 @@ async fn cases(server: &Server) -> Vec<Case> {
             asks.push(("policy", policy["pk"].as_str().map(str::to_owned), None));
             asks.push(("policy__isnull", Some("false".into()), Some("true".into())));
         }
+        if sample.path == "stages/prompt/stages" {
+            sample.one["validation_policies"] = json!([policy["pk"]]);
+            sample.two["validation_policies"] = json!([unbound["pk"]]);
+            sample.moot = &[];
+        }
         let (one, two) = (server.make(sample.path, &sample.one).await, server.make(sample.path, &sample.two).await);
         if sample.path == "core/applications" {
             asks.push(("superuser_full_list", None, None));
@@ -147,6 +152,8 @@ fn of(object: &Value, filter: &str) -> Option<String> {
         Value::Null => None,
         Value::String(text) if text.is_empty() => None,
         Value::String(text) => Some(text.clone()),
+        // Of several, one is enough to ask for.
+        Value::Array(several) => several.first()?.as_str().map(str::to_owned),
         other => Some(other.to_string()),
     }
 }
@@ -155,19 +162,22 @@ fn of(object: &Value, filter: &str) -> Option<String> {
 async fn every_collection_of_the_contract_that_answers_is_covered() {
     let server = start().await;
     let covered: Vec<&str> = cases(&server).await.iter().map(|case| case.path).collect();
-    let mut collections = 0;
+    let (mut collections, mut uncovered) = (0, Vec::new());
     for (method, path) in contract().operations().filter(|(m, p)| *m == "get" && !p.contains('{')) {
         let operation = contract().operation(method, path).unwrap();
         if !operation.query().any(|name| name == "page_size") {
             continue;
         }
         let reply = server.admin().get(&format!("/api/v3{path}")).await;
-        if reply.status == 404 {
+        if reply.status == 404 || PEOPLE.contains(&path.trim_matches('/')) {
             continue;
         }
         collections += 1;
-        assert!(covered.contains(&path.trim_matches('/')), "{path} answers, and its filters are not tested");
+        if !covered.contains(&path.trim_matches('/')) {
+            uncovered.push(path);
+        }
     }
+    assert!(uncovered.is_empty(), "these answer, and their filters are not tested: {uncovered:?}");
     assert!(collections >= 14, "{collections}");
 }
 

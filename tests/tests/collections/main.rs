@@ -57,6 +57,17 @@ fn certificate(name: &str, algorithm: &'static rcgen::SignatureAlgorithm) -> (St
     (certificate.pem(), key.serialize_pem())
 }
 
+/// Collections that `people.rs` holds against the contract.
+const PEOPLE: [&str; 7] = [
+    "core/users",
+    "core/groups",
+    "core/tokens",
+    "rbac/roles",
+    "rbac/permissions",
+    "rbac/permissions/assigned_by_roles",
+    "rbac/permissions/roles",
+];
+
 /// One sample for every kind of the product.
 async fn samples(server: &Server) -> Vec<Sample> {
     let ada = server.user("ada").await;
@@ -132,8 +143,8 @@ async fn samples(server: &Server) -> Vec<Sample> {
         },
         Sample {
             path: "managed/blueprints",
-            one: json!({ "name": "one", "path": "one.yaml", "enabled": false, "context": { "a": 1 } }),
-            two: json!({ "name": "two", "path": "two.yaml", "enabled": true }),
+            one: json!({ "name": "one", "path": "default/flow-default-authentication-flow.yaml", "enabled": false, "context": { "a": 1 } }),
+            two: json!({ "name": "two", "path": "default/flow-default-invalidation-flow.yaml", "enabled": true }),
             change: json!({ "context": { "b": 2 } }),
             moot: &[],
         },
@@ -254,7 +265,7 @@ fn pk(object: &Value) -> &Value {
 async fn there_is_a_sample_of_every_kind() {
     let server = Server::start().await;
     let samples = samples(&server).await;
-    for kind in server.store.snapshot().registry().kinds() {
+    for kind in server.store.snapshot().registry().kinds().iter().filter(|k| !PEOPLE.contains(&k.meta.path)) {
         assert!(samples.iter().any(|s| s.path == kind.meta.path), "{} has no sample", kind.meta.path);
     }
 }
@@ -308,7 +319,8 @@ async fn a_filter_of_the_wrong_type_is_a_400_and_an_unknown_one_nothing() {
         assert_eq!(reply.status, 400, "{query}: {}", reply.text);
         contract().assert_valid("ValidationError", &reply.body);
     }
-    assert_eq!(admin.get("/api/v3/flows/instances/?no_such_filter=1").await.body["pagination"]["count"], 2);
+    let all = admin.get("/api/v3/flows/instances/").await;
+    assert_eq!(admin.get("/api/v3/flows/instances/?no_such_filter=1").await.body, all.body);
 }
 
 #[tokio::test]
@@ -478,7 +490,8 @@ async fn what_is_used_says_by_what_and_what_becomes_of_it() {
     assert_eq!(admin.delete("/api/v3/flows/instances/user/").await.status, 204);
     let brand = admin.get(&format!("/api/v3/core/brands/{}/", brand["brand_uuid"].as_str().unwrap())).await;
     assert_eq!(brand.body["flow_recovery"], Value::Null);
-    assert_eq!(admin.get("/api/v3/flows/bindings/?page_size=100").await.body["pagination"]["count"], 4, "the binding went along");
+    let bound = format!("/api/v3/flows/bindings/?stage={}", stage["pk"].as_str().unwrap());
+    assert_eq!(admin.get(&bound).await.body["pagination"]["count"], 0, "the binding went along");
 }
 
 #[tokio::test]
@@ -487,10 +500,13 @@ async fn all_stages_can_be_listed_together_and_by_type() {
     let admin = server.admin();
     let list = admin.get("/api/v3/stages/all/").await;
     exact("GET", "/stages/all/", &list);
-    assert_eq!(list.body["pagination"]["count"], 4);
+    let snapshot = server.store.snapshot();
+    let stages =
+        snapshot.registry().kinds().iter().filter(|k| k.is_a("authentik_flows.stage") && k.meta.path.starts_with("stages/"));
+    assert_eq!(list.body["pagination"]["count"], stages.map(|k| snapshot.keys(k.index).count()).sum::<usize>());
     let types = admin.get("/api/v3/stages/all/types/").await;
     exact("GET", "/stages/all/types/", &types);
-    let stages = server.store.snapshot().registry().kinds().iter().filter(|k| k.meta.path.starts_with("stages/")).count();
+    let stages = server.store.snapshot().registry().kinds().iter().filter(|k| k.is_a("authentik_flows.stage")).count();
     assert_eq!(types.body.as_array().unwrap().len(), stages);
     let first = &list.body["results"][0];
     let at = format!("/api/v3/stages/all/{}/", first["pk"].as_str().unwrap());

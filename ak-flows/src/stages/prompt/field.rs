@@ -191,7 +191,9 @@ impl Kind for Prompt {
         let mut stages: Vec<_> = stages.map(|(at, stage)| (&stage.name, at.pk())).collect();
         stages.sort_unstable();
         stages.dedup();
-        PromptShown { prompt_stages_obj: stages.into_iter().map(|(_, pk)| row.snapshot.expand(pk, row.people)).collect() }
+        // Whole, not as the family of stages shows them: the contract has their fields here.
+        let objects = stages.into_iter().filter_map(|(_, pk)| row.snapshot.object(pk));
+        PromptShown { prompt_stages_obj: objects.map(|o| Value::Object(row.snapshot.render(o, row.people))).collect() }
     }
 
     fn check(&self, _: &Row<'_>, errors: &mut Errors) {
