@@ -19,7 +19,7 @@ pub mod memory;
 pub mod model;
 pub mod records;
 pub mod rotation;
-#[cfg(feature = "sqlite")]
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub mod sql;
 pub mod tasks;
 

@@ -29,3 +29,14 @@ mod sqlite {
 
     ak_store::conformance_suite!(fresh);
 }
+
+mod postgres {
+    use ak_store::conformance::cluster::Cluster;
+
+    async fn fresh() -> super::Pair {
+        let database = Cluster::shared().database().await;
+        super::Pair::new(database.open().await, database.open().await, database)
+    }
+
+    ak_store::conformance_suite!(fresh);
+}

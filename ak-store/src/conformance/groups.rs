@@ -106,6 +106,22 @@ pub async fn cycles_are_refused(pair: Pair) {
     tx.save().await.unwrap();
 }
 
+/// Two groups that are put above each other at the same moment: one of them is refused.
+pub async fn parents_at_the_same_moment(pair: Pair) {
+    for round in 0..20_u128 {
+        let [a, b] = [round * 2 + 1, round * 2 + 2];
+        add(&pair, [group(a, &[]), group(b, &[])]).await;
+        let above = async |backend: &std::sync::Arc<dyn crate::records::Backend>, changed: Group| {
+            let mut tx = backend.begin(crate::records::Durability::Relaxed).await.unwrap();
+            tx.groups().update(&changed, at(1)).await?;
+            tx.save().await
+        };
+        let (one, two) = tokio::join!(above(&pair.one, group(a, &[b])), above(&pair.two, group(b, &[a])));
+        let refused = [&one, &two].into_iter().filter(|done| matches!(done, Err(StoreError::Invalid(_)))).count();
+        assert_eq!((refused, [one, two].into_iter().filter(Result::is_ok).count()), (1, 1));
+    }
+}
+
 /// Lists come by name, in parts, filtered.
 pub async fn lists(pair: Pair) {
     let [ada] = pair.users(["ada"]).await;

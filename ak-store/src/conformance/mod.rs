@@ -16,6 +16,8 @@
     reason = "these are tests; they stand in the library so that a backend outside of it can run them"
 )]
 
+#[cfg(all(feature = "postgres", unix))]
+pub mod cluster;
 pub mod consents;
 pub mod events;
 pub mod groups;
@@ -111,7 +113,8 @@ macro_rules! conformance_suite {
         $crate::conformance_suite! { @ $fresh
             users: absent, add_and_find, update, passwords, names_are_unique, keys_are_never_used_again, fields_and_case,
                 filters, orders, wildcards_are_letters, pages, deletion_cascades;
-            groups: absent, add_and_find, update, refusals, cycles_are_refused, lists, memberships, inheritance, deletion;
+            groups: absent, add_and_find, update, refusals, cycles_are_refused, parents_at_the_same_moment,
+                lists, memberships, inheritance, deletion;
             roles: given_and_taken, refusals, deletion;
             sessions: add_and_expire, lists, plans_are_swapped_once, touch, deletion, deletion_in_batches;
             tokens: add_and_expire, lists, update, refusals, spend, spend_has_one_winner, deletion;
@@ -120,9 +123,9 @@ macro_rules! conformance_suite {
             tasks: add_and_find, lists, claim_in_order, a_task_has_one_owner, leases_end, retry_and_death, lost_in_the_last_try,
                 next_due, claims_are_exclusive, forget_finished;
             settings: put_and_add;
-            objects: commit_and_read, stale, tombstones, since, unique_values, many_rows, counter;
+            objects: commit_and_read, stale, refusals, tombstones, since, unique_values, many_rows, counter;
             transactions: dropped_is_undone, saved_is_seen, views_stay, views_refuse_writes, a_failed_one_is_not_saved,
-                migrating_again, moments_to_the_microsecond;
+                migrating_again, moments_to_the_microsecond, null_characters;
         }
     };
     (@ $fresh:ident $($subject:ident: $($case:ident),*;)*) => {

@@ -85,6 +85,27 @@ pub async fn stale(pair: Pair) {
     assert_eq!(pair.read().await.objects().revision().await.unwrap(), 1);
 }
 
+/// A commit that names an object twice, or holds what not every backend can keep, stores nothing.
+pub async fn refusals(pair: Pair) {
+    for bad in [
+        vec![row(1, "one"), row(1, "two")],
+        vec![row(1, "one"), tombstone(1)],
+        vec![row(1, "o\0ne")],
+        vec![ObjectRow { refs: vec![edge("a", "\0")], ..row(1, "one") }],
+        vec![ObjectRow { managed: Some("\0".into()), ..row(1, "one") }],
+    ] {
+        let mut tx = pair.write().await;
+        let error = tx.objects().commit(0, &bad).await.unwrap_err();
+        assert!(matches!(error, StoreError::Invalid(_)), "{error}");
+        assert!(matches!(tx.save().await, Err(StoreError::Invalid(_))));
+    }
+    assert_eq!(pair.read().await.objects().revision().await.unwrap(), 0);
+    // In a document it is a text like any other.
+    let odd = ObjectRow { body: json!({ "a\0": "\0" }), ..row(1, "one") };
+    commit(&pair, 0, std::slice::from_ref(&odd)).await;
+    assert_eq!(all(&pair).await, [ObjectRow { revision: 1, ..odd }]);
+}
+
 /// A deleted object leaves its key and revision, and nothing else; it may come back.
 pub async fn tombstones(pair: Pair) {
     let with_refs = |n, slug| ObjectRow { refs: vec![edge("a", "user:1")], ..row(n, slug) };

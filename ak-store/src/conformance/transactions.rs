@@ -6,7 +6,8 @@ use serde_json::json;
 use super::{Pair, at, hash, id, new_user};
 use crate::error::{Result, StoreError};
 use crate::records::{
-    CommitOutcome, Durability, Event, EventFilter, Group, NewTask, Page, SessionFilter, TokenIntent, UserFilter,
+    CommitOutcome, Durability, Event, EventFilter, Group, NewTask, Page, Session, SessionFilter, Token, TokenIntent, User,
+    UserField, UserFilter,
 };
 
 /// Without a save nothing was done.
@@ -143,6 +144,35 @@ pub async fn migrating_again(pair: Pair) {
         assert!(!backend.name().is_empty());
     }
     assert_eq!(pair.read().await.users().count(&UserFilter::default()).await.unwrap(), 1);
+}
+
+/// A text with a null character is refused by every backend alike, and nothing is found by one.
+pub async fn null_characters(pair: Pair) {
+    let [ada] = pair.users(["ada"]).await;
+    let mut refusals = Vec::new();
+    for username in ["a\0", "\0"] {
+        refusals.push(pair.write().await.users().add(new_user(username), at(0)).await.map(drop));
+    }
+    let odd = User { name: "\0".into(), ..ada.clone() };
+    refusals.push(pair.write().await.users().update(&odd, at(0)).await);
+    refusals.push(pair.write().await.groups().add(&Group::named(id(1), "g\0", at(0))).await);
+    let token = Token { identifier: "t\0".into(), ..super::tokens::token(1, ada.pk) };
+    refusals.push(pair.write().await.tokens().add(&token).await);
+    let session = Session { last_user_agent: "\0".into(), ..super::sessions::session(1, None) };
+    refusals.push(pair.write().await.sessions().add(&session).await);
+    for refusal in refusals {
+        assert!(matches!(refusal, Err(StoreError::Invalid(_))), "{refusal:?}");
+    }
+    let mut view = pair.read().await;
+    assert_eq!(view.users().find_by_username("ada\0").await.unwrap(), None);
+    assert!(view.users().find_by_field(UserField::Email, "\0", true).await.unwrap().is_empty());
+    assert_eq!(view.groups().find_by_name("\0").await.unwrap(), None);
+    assert_eq!(view.tokens().find_by_identifier("\0").await.unwrap(), None);
+    let search = UserFilter { search: Some("\0".into()), ..UserFilter::default() };
+    assert_eq!(view.users().count(&search).await.unwrap(), 0);
+    assert!(view.users().list(&search, Page::ALL).await.unwrap().is_empty());
+    // The view is as good as before.
+    assert_eq!(view.users().lookup(ada.pk).await.unwrap(), Some(ada));
 }
 
 /// Moments come back to the microsecond, whatever the clock of the machine gave.

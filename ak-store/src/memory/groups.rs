@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::state::State;
 use super::{Tx, page, sort, total};
 use crate::error::{Result, StoreError};
-use crate::records::rules::{cycle, fold, kept, parents, words};
+use crate::records::rules::{cycle, fold, kept, parents, plain, words};
 use crate::records::{Group, GroupFilter, GroupOrder, Groups, Page, User};
 
 fn compare(a: &Group, b: &Group, by: GroupOrder) -> Ordering {
@@ -56,6 +56,7 @@ impl State {
 
     /// Puts a group in its place, new or changed.
     fn put_group(&mut self, group: &Group, updated: DateTime<Utc>) -> Result<()> {
+        plain([group.name.as_str()])?;
         if self.group_names.get(&group.name).is_some_and(|other| *other != group.pk) {
             return Err(StoreError::Taken("name"));
         }

@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::Tx;
 use super::state::State;
 use crate::error::{Result, StoreError};
+use crate::records::rules::check_rows;
 use crate::records::{CommitOutcome, ObjectRow, Objects};
 
 impl State {
@@ -62,6 +63,7 @@ impl Objects for Tx {
 
     async fn commit(&mut self, base: u64, rows: &[ObjectRow]) -> Result<CommitOutcome> {
         self.write(|state| {
+            check_rows(rows)?;
             if state.revision != base {
                 return Ok(CommitOutcome::Stale);
             }

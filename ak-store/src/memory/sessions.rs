@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::state::{Hash, State};
 use super::{Tx, page, total};
 use crate::error::{Result, StoreError};
-use crate::records::rules::kept;
+use crate::records::rules::{kept, plain};
 use crate::records::{CLEAN_BATCH, Page, Session, SessionFilter, Sessions};
 
 impl State {
@@ -48,6 +48,7 @@ impl Sessions for Tx {
 
     async fn add(&mut self, session: &Session) -> Result<()> {
         self.write(|state| {
+            plain([session.last_user_agent.as_str()])?;
             if state.sessions.contains_key(&session.id) {
                 return Err(StoreError::Taken("id"));
             }
@@ -80,6 +81,7 @@ impl Sessions for Tx {
 
     async fn touch(&mut self, id: &Hash, now: DateTime<Utc>, ip: Option<IpAddr>, user_agent: &str) -> Result<()> {
         self.write(|state| {
+            plain([user_agent])?;
             let session = state.sessions.get_mut(id).map(Arc::make_mut).ok_or(StoreError::Missing("session"))?;
             session.last_used = kept(now);
             session.last_ip = ip;

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::state::{Hash, State};
 use super::{Tx, absent_last, page, sort, total};
 use crate::error::{Result, StoreError};
-use crate::records::rules::{fold, kept, words};
+use crate::records::rules::{fold, kept, plain, words};
 use crate::records::{CLEAN_BATCH, Page, Token, TokenFilter, TokenIntent, TokenOrder, Tokens};
 
 fn valid(token: &Token, now: DateTime<Utc>) -> bool {
@@ -54,6 +54,7 @@ impl State {
 
     /// Puts a token in its place, new or changed.
     fn put_token(&mut self, token: &Token) -> Result<()> {
+        plain([token.identifier.as_str(), &token.description])?;
         if self.token_names.get(&token.identifier).is_some_and(|other| *other != token.pk) {
             return Err(StoreError::Taken("identifier"));
         }

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::state::State;
 use super::{Tx, absent_last, page, sort, total};
 use crate::error::{Result, StoreError};
-use crate::records::rules::{check_username, fold, kept, upn, words};
+use crate::records::rules::{check_username, fold, kept, plain, upn, words};
 use crate::records::{NewUser, Page, User, UserField, UserFilter, UserOrder, Users};
 
 fn field_of(user: &User, field: UserField) -> Option<&str> {
@@ -168,6 +168,7 @@ impl Users for Tx {
     async fn add(&mut self, new: NewUser, now: DateTime<Utc>) -> Result<User> {
         let now = kept(now);
         self.write(|state| {
+            plain([&new.username, &new.name, &new.email, &new.path].map(String::as_str))?;
             let pk = state.last_user + 1;
             state.name_user(pk, &new.username, new.uuid)?;
             state.last_user = pk;
@@ -195,6 +196,7 @@ impl Users for Tx {
     async fn update(&mut self, user: &User, now: DateTime<Utc>) -> Result<()> {
         self.write(|state| {
             let old = state.users.get(&user.pk).cloned().ok_or(StoreError::Missing("user"))?;
+            plain([&user.username, &user.name, &user.email, &user.path].map(String::as_str))?;
             state.name_user(user.pk, &user.username, user.uuid)?;
             let new = User {
                 password: old.password.clone(),

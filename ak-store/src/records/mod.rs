@@ -66,8 +66,21 @@ pub trait Backend: Send + Sync + 'static {
     /// Resolves when the storage answers.
     async fn ping(&self) -> Result<()>;
 
+    /// Listens for changes of objects; `None` where nobody tells, so that others' changes are found by looking only.
+    async fn listen(&self) -> Result<Option<Box<dyn Changes>>> {
+        Ok(None)
+    }
+
     /// What this backend is called in logs and test tables: `memory`, `sqlite`, `postgres`.
     fn name(&self) -> &'static str;
+}
+
+/// What the storage tells of changes of objects, from its opening on.
+#[async_trait]
+pub trait Changes: Send {
+    /// Resolves with the new revision when objects have changed. May be dropped and called again without a loss; after an error
+    /// nothing more is told, and what is changed until somebody listens anew goes untold.
+    async fn next(&mut self) -> Result<u64>;
 }
 
 /// One transaction, and the records seen through it.

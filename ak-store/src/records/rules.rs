@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::Group;
+use super::{Group, ObjectRow};
 use crate::clock::from_micros;
 use crate::error::{Result, StoreError};
 
@@ -57,6 +57,30 @@ pub(crate) const LEASE_ENDED: &str = "the worker's lease ended in the last try";
 /// A write through a view for reading.
 pub(crate) fn read_only() -> StoreError {
     StoreError::Invalid("this view is for reading only".into())
+}
+
+/// Refuses texts with null characters, which PostgreSQL cannot keep.
+pub(crate) fn plain<'a>(texts: impl IntoIterator<Item = &'a str>) -> Result<()> {
+    if texts.into_iter().any(|text| text.contains('\0')) { Err(null_character()) } else { Ok(()) }
+}
+
+/// Refuses the rows of a commit of objects where a key comes twice, or a text cannot be kept.
+pub(crate) fn check_rows(rows: &[ObjectRow]) -> Result<()> {
+    let mut keys = BTreeSet::new();
+    for row in rows {
+        if !keys.insert(row.pk) {
+            return Err(StoreError::Invalid(format!("the object {} is in one commit twice", row.pk)));
+        }
+        let refs = row.refs.iter().flat_map(|edge| [&edge.field, &edge.to]);
+        let unique = row.unique.iter().flat_map(|unique| [&unique.field, &unique.value]);
+        plain([&row.kind].into_iter().chain(&row.managed).chain(refs).chain(unique).map(String::as_str))?;
+    }
+    Ok(())
+}
+
+/// A text that not every backend can keep.
+pub(crate) fn null_character() -> StoreError {
+    StoreError::Invalid("Null characters are not allowed.".into())
 }
 
 /// A write or a save after a write that failed.

@@ -142,6 +142,15 @@ impl Tx {
         Ok(self.groups_by_name(query).await?.into_iter().next())
     }
 
+    /// Waits for its turn to put groups above each other: two that each get the other as a parent at the same moment would not
+    /// see that they make a circle. Before any row is locked, or two of these could wait for each other.
+    async fn take_turn(&mut self, parents: &BTreeSet<Uuid>) -> Result<()> {
+        if let Some(lock) = self.dialect.lock_hierarchy.filter(|_| !parents.is_empty()) {
+            self.row(Query::new(lock)).await?;
+        }
+        Ok(())
+    }
+
     async fn add_parents(&mut self, group: Uuid, parents: BTreeSet<Uuid>) -> Result<()> {
         for parent in parents {
             if self.row(Query::new(LOOKUP).bind(parent)).await?.is_none() {
@@ -167,7 +176,7 @@ fn values(text: &'static str, group: &Group, updated: DateTime<Utc>) -> Query {
 #[async_trait]
 impl Groups for Tx {
     async fn lookup(&mut self, pk: Uuid) -> Result<Option<Group>> {
-        self.one_group(Query::new(LOOKUP).bind(pk)).await
+        self.one_group(self.held(LOOKUP).bind(pk)).await
     }
 
     async fn lookup_many(&mut self, pks: &[Uuid]) -> Result<BTreeMap<Uuid, Group>> {
@@ -197,6 +206,7 @@ impl Groups for Tx {
     async fn add(&mut self, group: &Group) -> Result<()> {
         self.check_writable()?;
         let parents = parents(group).or_else(|reason| self.refuse(reason))?;
+        self.take_turn(&parents).await?;
         self.write(values(ADD, group, group.last_updated)).await?;
         self.add_parents(group.pk, parents).await
     }
@@ -204,6 +214,7 @@ impl Groups for Tx {
     async fn update(&mut self, group: &Group, now: DateTime<Utc>) -> Result<()> {
         self.check_writable()?;
         let parents = parents(group).or_else(|reason| self.refuse(reason))?;
+        self.take_turn(&parents).await?;
         self.change(values(UPDATE, group, now), "group").await?;
         self.write(Query::new(FORGET_PARENTS).bind(group.pk)).await?;
         self.add_parents(group.pk, parents).await?;

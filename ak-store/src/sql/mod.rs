@@ -8,7 +8,9 @@
 //! 1. A new file in `migrations/` and a line in its `mod.rs`. A released file is never changed.
 //! 2. A file for its subject here, whose statements stand in one `statements!`, and a line in `statements.rs`.
 
+mod connection;
 mod consents;
+#[cfg(feature = "sqlite")]
 pub mod copies;
 mod dialect;
 mod error;
@@ -17,12 +19,16 @@ mod groups;
 mod migrations;
 mod objects;
 mod pool;
+#[cfg(feature = "postgres")]
+mod postgres;
+#[cfg(feature = "sqlite")]
 mod presence;
 mod query;
 mod roles;
 mod row;
 mod sessions;
 mod settings;
+#[cfg(feature = "sqlite")]
 mod sqlite;
 #[cfg(test)]
 mod statements;
@@ -31,4 +37,7 @@ mod tokens;
 mod tx;
 mod users;
 
+#[cfg(feature = "postgres")]
+pub use postgres::{OpenError, OpenPart, Pem, PostgresBackend, PostgresOptions, Tls};
+#[cfg(feature = "sqlite")]
 pub use sqlite::{SqliteBackend, SqliteOptions};

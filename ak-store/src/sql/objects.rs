@@ -11,6 +11,7 @@ use super::query::{Query, statements};
 use super::row::Row;
 use super::tx::Tx;
 use crate::error::{Result, StoreError};
+use crate::records::rules::check_rows;
 use crate::records::{CommitOutcome, ObjectRow, Objects, StoredEdge, StoredUnique};
 
 statements! {
@@ -58,7 +59,7 @@ impl CommitTexts {
             // `WHERE true` because SQLite would take `ON` for a part of the join.
             put: format!(
                 "INSERT INTO object (pk, kind, alias, version, revision, managed, deleted, body)
-                 SELECT pk, kind, alias, version, $2, managed, deleted, body FROM {objects} WHERE true
+                 SELECT pk, kind, alias, version, CAST($2 AS BIGINT), managed, deleted, body FROM {objects} WHERE true
                  ON CONFLICT (pk) DO UPDATE SET kind = excluded.kind, alias = excluded.alias, version = excluded.version,
                  revision = excluded.revision, managed = excluded.managed, deleted = excluded.deleted, body = excluded.body"
             ),
@@ -145,6 +146,8 @@ impl Objects for Tx {
     }
 
     async fn commit(&mut self, base: u64, rows: &[ObjectRow]) -> Result<CommitOutcome> {
+        self.check_writable()?;
+        check_rows(rows).or_else(|reason| self.refuse(reason))?;
         let next = base.saturating_add(1);
         if self.write(Query::new(ADVANCE).bind(next).bind(base)).await? == 0 {
             return Ok(CommitOutcome::Stale);
@@ -157,6 +160,9 @@ impl Objects for Tx {
         // All old values go before any new one comes, so that two objects may exchange theirs.
         self.write(Query::made(texts.forget_unique).bind(&given.keys)).await?;
         self.write(Query::made(texts.add_unique).bind(&given.unique)).await?;
+        if let Some(tell) = self.dialect.tell {
+            self.row(Query::new(tell).bind(next)).await?;
+        }
         Ok(CommitOutcome::Committed(next))
     }
 }

@@ -76,6 +76,11 @@ impl Query {
         self.params.push(param.into());
         self
     }
+
+    /// Whether a parameter is a text with a null character, which PostgreSQL cannot keep.
+    pub(super) fn has_null_character(&self) -> bool {
+        self.params.iter().any(|param| matches!(param, Param::Text(Some(text)) if text.contains('\0')))
+    }
 }
 
 /// The conditions of a list. Only those that are set become part of the statement: an engine that plans a statement before

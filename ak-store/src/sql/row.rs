@@ -4,23 +4,49 @@ use std::net::IpAddr;
 
 use chrono::{DateTime, Utc};
 use serde::de::DeserializeOwned;
-use sqlx::sqlite::{Sqlite, SqliteRow};
-use sqlx::{Decode, Row as _, Type};
+use sqlx::Row as _;
 use uuid::Uuid;
 
 use crate::clock::from_micros;
 use crate::error::{Result, StoreError};
 
 /// A row of an answer.
-pub(super) struct Row(pub(super) SqliteRow);
+pub(super) enum Row {
+    #[cfg(feature = "sqlite")]
+    Sqlite(sqlx::sqlite::SqliteRow),
+    #[cfg(feature = "postgres")]
+    Postgres(sqlx::postgres::PgRow),
+}
+
+/// What the columns of each engine can hold.
+macro_rules! cell {
+    ($trait:ident, $feature:literal, $engine:ty) => {
+        #[cfg(feature = $feature)]
+        trait $trait<'r>: sqlx::Decode<'r, $engine> + sqlx::Type<$engine> {}
+        #[cfg(feature = $feature)]
+        impl<'r, T: sqlx::Decode<'r, $engine> + sqlx::Type<$engine>> $trait<'r> for T {}
+        #[cfg(not(feature = $feature))]
+        trait $trait<'r> {}
+        #[cfg(not(feature = $feature))]
+        impl<T> $trait<'_> for T {}
+    };
+}
+cell!(SqliteCell, "sqlite", sqlx::Sqlite);
+cell!(PostgresCell, "postgres", sqlx::Postgres);
 
 fn damaged(column: &str, why: impl std::fmt::Display) -> StoreError {
     StoreError::Corrupt(format!("column `{column}`: {why}"))
 }
 
 impl Row {
-    fn get<'r, T: Decode<'r, Sqlite> + Type<Sqlite>>(&'r self, column: &str) -> Result<T> {
-        self.0.try_get(column).map_err(|error| damaged(column, error))
+    fn get<'r, T: SqliteCell<'r> + PostgresCell<'r>>(&'r self, column: &str) -> Result<T> {
+        let cell = match self {
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite(row) => row.try_get(column),
+            #[cfg(feature = "postgres")]
+            Self::Postgres(row) => row.try_get(column),
+        };
+        cell.map_err(|error| damaged(column, error))
     }
 
     pub(super) fn int(&self, column: &str) -> Result<i64> {

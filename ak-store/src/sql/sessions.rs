@@ -61,7 +61,7 @@ fn read(row: &Row) -> Result<Session> {
 #[async_trait]
 impl Sessions for Tx {
     async fn lookup(&mut self, id: &[u8; 32], now: DateTime<Utc>) -> Result<Option<Session>> {
-        self.one(Query::new(LOOKUP).bind(id).bind(now), read).await
+        self.one(self.held(LOOKUP).bind(id).bind(now), read).await
     }
 
     async fn list(&mut self, filter: &SessionFilter, page: Page) -> Result<Vec<Session>> {

@@ -5,14 +5,17 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode};
-use sqlx::{AssertSqlSafe, ConnectOptions as _};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Sqlite};
 
+use super::connection::{Source, Wire, prepared};
 use super::dialect::SQLITE;
 use super::error::{at, meaning};
-use super::migrations::{MIGRATIONS, NOTES, newest};
+use super::migrations;
 use super::pool::Pool;
 use super::presence::Presence;
+use super::query::Query;
+use super::row::Row;
 use super::tx::Tx;
 use crate::error::{Result, StoreError};
 use crate::records::{Backend, Durability, Repository};
@@ -85,8 +88,8 @@ impl SqliteBackend {
         let backend = Self {
             path: path.into(),
             presence: Presence::note(path)?,
-            writer: Pool::new(connect.clone().journal_mode(SqliteJournalMode::Wal), 1),
-            readers: Pool::new(connect.pragma("query_only", "ON"), options.readers.max(1)),
+            writer: Pool::new(source(connect.clone().journal_mode(SqliteJournalMode::Wal)), 1),
+            readers: Pool::new(source(connect.pragma("query_only", "ON")), options.readers.max(1)),
             seen: AtomicI64::new(0),
         };
         backend.first_contact().await.map_err(|error| at(&place, error))?;
@@ -113,35 +116,74 @@ impl SqliteBackend {
     /// Those of the storage.
     pub async fn changed_elsewhere(&self) -> Result<bool> {
         let mut lease = self.writer.lend().await?;
-        let version: i64 = sqlx::query_scalar("PRAGMA data_version").fetch_one(lease.connection()?).await.map_err(meaning)?;
+        let rows = lease.connection()?.rows(Query::new("PRAGMA data_version")).await?;
+        let version = rows.first().map(|row| row.int("data_version")).transpose()?.unwrap_or_default();
         Ok(self.seen.swap(version, Ordering::SeqCst) != version)
     }
+}
 
-    async fn bring_up(&self) -> Result<()> {
-        let mut lease = self.writer.lend().await?;
-        lease.begin(Durability::Full).await?;
-        let connection = lease.connection()?;
-        sqlx::raw_sql(AssertSqlSafe(SQLITE.expand(NOTES))).execute(&mut *connection).await.map_err(meaning)?;
-        let stored: Option<i64> =
-            sqlx::query_scalar("SELECT max(version) FROM schema_version").fetch_one(&mut *connection).await.map_err(meaning)?;
-        let (stored, known) = (stored.unwrap_or(0), newest());
-        if stored > known {
-            return Err(StoreError::Corrupt(format!(
-                "its schema has version {stored}, but this program knows versions up to {known} only: \
-                 a newer release has opened it; go back to that release or restore a backup"
-            )));
-        }
-        for step in MIGRATIONS.iter().filter(|step| step.version > stored) {
-            sqlx::raw_sql(AssertSqlSafe(SQLITE.expand(step.statements))).execute(&mut *connection).await.map_err(meaning)?;
-            sqlx::query("INSERT INTO schema_version (version, name) VALUES ($1, $2)")
-                .bind(step.version)
-                .bind(step.name)
-                .execute(&mut *connection)
-                .await
-                .map_err(meaning)?;
-            tracing::info!(version = step.version, name = step.name, "the database has a new shape");
-        }
-        lease.commit().await
+fn source(options: SqliteConnectOptions) -> Source {
+    Source::Sqlite(Box::new(options))
+}
+
+/// A connection to the file.
+pub(super) struct File {
+    connection: SqliteConnection,
+    /// How sure its commits are, where that is known.
+    durability: Option<Durability>,
+}
+
+impl File {
+    pub(super) async fn open(options: &SqliteConnectOptions) -> Result<Self> {
+        Ok(Self { connection: options.connect().await.map_err(meaning)?, durability: None })
+    }
+}
+
+impl Wire for File {
+    async fn run(&mut self, text: &str) -> Result<()> {
+        sqlx::raw_sql(AssertSqlSafe(text)).execute(&mut self.connection).await.map_err(meaning)?;
+        Ok(())
+    }
+
+    async fn script(&mut self, text: &str) -> Result<()> {
+        self.run(text).await
+    }
+
+    async fn rows(&mut self, query: Query) -> Result<Vec<Row>> {
+        let rows = prepared!(Sqlite, query).fetch_all(&mut self.connection).await.map_err(meaning)?;
+        Ok(rows.into_iter().map(Row::Sqlite).collect())
+    }
+
+    async fn write(&mut self, query: Query) -> Result<u64> {
+        let done = prepared!(Sqlite, query).execute(&mut self.connection).await.map_err(meaning)?;
+        Ok(done.rows_affected())
+    }
+
+    async fn begin(&mut self, durability: Durability) -> Result<()> {
+        // One message to the connection's thread instead of two; the level cannot be changed inside a transaction.
+        let text = match durability {
+            same if self.durability == Some(same) => "BEGIN IMMEDIATE",
+            Durability::Full => "PRAGMA synchronous = FULL; BEGIN IMMEDIATE",
+            Durability::Relaxed => "PRAGMA synchronous = NORMAL; BEGIN IMMEDIATE",
+        };
+        self.durability = None;
+        self.run(text).await?;
+        self.durability = Some(durability);
+        Ok(())
+    }
+
+    /// A plain `BEGIN` would fix the view only at the first statement, whenever that comes.
+    async fn begin_view(&mut self) -> Result<()> {
+        self.run("BEGIN; SELECT 1 FROM sqlite_schema LIMIT 1").await
+    }
+
+    /// A file does not go away as a server does.
+    fn is_lost(&self) -> bool {
+        false
+    }
+
+    async fn close(self) {
+        let _ = self.connection.close().await;
     }
 }
 
@@ -162,15 +204,15 @@ impl Backend for SqliteBackend {
     }
 
     async fn migrate(&self) -> Result<()> {
-        self.bring_up().await.map_err(|error| at(format_args!("the database {}", self.path.display()), error))
+        let brought = async { migrations::bring_up(self.writer.lend().await?, &SQLITE).await };
+        brought.await.map_err(|error| at(format_args!("the database {}", self.path.display()), error))
     }
 
     async fn ping(&self) -> Result<()> {
         self.presence.check()?;
         let mut lease = self.readers.lend().await?;
         // Something that the file has to be read for.
-        sqlx::raw_sql("SELECT 1 FROM sqlite_schema LIMIT 1").execute(lease.connection()?).await.map_err(meaning)?;
-        Ok(())
+        lease.connection()?.run("SELECT 1 FROM sqlite_schema LIMIT 1").await
     }
 
     fn name(&self) -> &'static str {

@@ -19,7 +19,8 @@ statements! {
     BURY = "UPDATE task SET state = 'dead', due = NULL, lease_until = NULL, lease_owner = NULL, finished = $1, last_error = $2
         WHERE due <= $1 AND state = 'running' AND attempts >= max_attempts";
     CLAIM = "UPDATE task SET state = 'running', attempts = attempts + 1, lease_owner = $1, lease_until = $2, due = $2
-        WHERE pk = (SELECT pk FROM task WHERE due <= $3 ORDER BY due, created, pk LIMIT 1) AND due <= $3 RETURNING *";
+        WHERE pk = (SELECT pk FROM task WHERE due <= $3 ORDER BY due, created, pk LIMIT 1 {skip_locked})
+        AND due <= $3 RETURNING *";
     COMPLETE = "UPDATE task SET state = 'done', due = NULL, lease_until = NULL, lease_owner = NULL, finished = $1
         WHERE pk = $2 AND state = 'running' AND lease_owner = $3";
     RETRY = "UPDATE task SET state = 'queued', last_error = $1, run_at = $2, due = $2, lease_until = NULL, lease_owner = NULL
@@ -89,7 +90,8 @@ impl Tasks for Tx {
 
     async fn claim(&mut self, owner: &str, now: DateTime<Utc>, lease_until: DateTime<Utc>) -> Result<Option<Task>> {
         self.write(Query::new(BURY).bind(now).bind(LEASE_ENDED)).await?;
-        self.take(Query::new(CLAIM).bind(owner).bind(lease_until).bind(now), read).await
+        let text = self.dialect.expand(CLAIM);
+        self.take(Query::made(text).bind(owner).bind(lease_until).bind(now), read).await
     }
 
     async fn complete(&mut self, pk: Uuid, owner: &str, now: DateTime<Utc>) -> Result<bool> {

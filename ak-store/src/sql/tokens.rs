@@ -95,7 +95,7 @@ fn values(text: &'static str, token: &Token) -> Query {
 #[async_trait]
 impl Tokens for Tx {
     async fn lookup(&mut self, pk: Uuid) -> Result<Option<Token>> {
-        self.one(Query::new(LOOKUP).bind(pk), read).await
+        self.one(self.held(LOOKUP).bind(pk), read).await
     }
 
     async fn find_by_hash(&mut self, key_hash: &[u8; 32], now: DateTime<Utc>) -> Result<Option<Token>> {

@@ -1,12 +1,11 @@
 //! A transaction over SQL: how statements reach the engine. What they say is in the subjects' files.
 
 use async_trait::async_trait;
-use sqlx::AssertSqlSafe;
 
+use super::connection::Wire as _;
 use super::dialect::Dialect;
-use super::error::meaning;
 use super::pool::Lease;
-use super::query::{Param, Query};
+use super::query::Query;
 use super::row::Row;
 use crate::error::{Result, StoreError};
 use crate::records::{Consents, Events, Groups, Objects, Repository, Roles, Sessions, Settings, Tasks, Tokens, Users, rules};
@@ -25,12 +24,20 @@ impl Tx {
         Self { lease, dialect, writable, failed: false }
     }
 
+    /// A statement that finds one row by its key. In a writing transaction nobody else changes the row before its end, so that
+    /// what is decided by it, or written over it, still fits.
+    pub(super) fn held(&self, text: &'static str) -> Query {
+        if self.writable { Query::made(format!("{text}{}", self.dialect.for_update)) } else { Query::new(text) }
+    }
+
     /// The rows that a reading statement gives.
     pub(super) async fn rows(&mut self, query: Query) -> Result<Vec<Row>> {
-        let answer = prepared(query).fetch_all(self.lease.connection()?).await;
-        // Some failures (a full disk, a broken file) end SQLite's transaction by themselves.
-        let rows = answer.map_err(meaning).inspect_err(|_| self.failed = true)?;
-        Ok(rows.into_iter().map(Row).collect())
+        // No engine keeps a text with a null character ([`Self::write`]), so there is nothing to find by one.
+        if query.has_null_character() {
+            return Ok(Vec::new());
+        }
+        // PostgreSQL goes on after no failure; some (a full disk, a broken file) end SQLite's transaction by themselves.
+        self.lease.connection()?.rows(query).await.inspect_err(|_| self.failed = true)
     }
 
     /// The first row that a reading statement gives.
@@ -55,9 +62,8 @@ impl Tx {
 
     /// Runs a writing statement; how many rows it changed.
     pub(super) async fn write(&mut self, query: Query) -> Result<u64> {
-        self.check_writable()?;
-        let answer = prepared(query).execute(self.lease.connection()?).await;
-        Ok(answer.map_err(meaning).inspect_err(|_| self.failed = true)?.rows_affected())
+        self.check_query(&query)?;
+        self.lease.connection()?.write(query).await.inspect_err(|_| self.failed = true)
     }
 
     /// Runs a writing statement that must change a record called `what`.
@@ -70,7 +76,7 @@ impl Tx {
 
     /// Runs a writing statement with `RETURNING`, and reads its one row.
     pub(super) async fn take<T>(&mut self, query: Query, read: impl Fn(&Row) -> Result<T>) -> Result<Option<T>> {
-        self.check_writable()?;
+        self.check_query(&query)?;
         self.one(query, read).await
     }
 
@@ -78,6 +84,11 @@ impl Tx {
     pub(super) fn refuse<T>(&mut self, reason: StoreError) -> Result<T> {
         self.failed = true;
         Err(reason)
+    }
+
+    fn check_query(&mut self, query: &Query) -> Result<()> {
+        self.check_writable()?;
+        if query.has_null_character() { self.refuse(rules::null_character()) } else { Ok(()) }
     }
 
     /// For writes that begin by reading: whether they may write at all.
@@ -88,21 +99,6 @@ impl Tx {
             (true, false) => Ok(()),
         }
     }
-}
-
-type SqliteQuery = sqlx::query::Query<'static, sqlx::Sqlite, sqlx::sqlite::SqliteArguments>;
-
-/// The statement as the engine takes it. All texts are put together from parts of this program; what comes from outside is
-/// a parameter.
-fn prepared(query: Query) -> SqliteQuery {
-    let statement = sqlx::query(AssertSqlSafe(query.text));
-    query.params.into_iter().fold(statement, |statement, param| match param {
-        Param::Int(n) => statement.bind(n),
-        Param::Text(text) => statement.bind(text),
-        Param::Bytes(bytes) => statement.bind(bytes),
-        Param::Uuid(uuid) => statement.bind(uuid),
-        Param::Flag(flag) => statement.bind(flag),
-    })
 }
 
 #[async_trait]

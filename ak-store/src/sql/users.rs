@@ -146,7 +146,7 @@ pub(super) fn many(dialect: &Dialect) -> String {
 #[async_trait]
 impl Users for Tx {
     async fn lookup(&mut self, pk: i64) -> Result<Option<User>> {
-        self.one(Query::new(LOOKUP).bind(pk), read).await
+        self.one(self.held(LOOKUP).bind(pk), read).await
     }
 
     async fn lookup_many(&mut self, pks: &[i64]) -> Result<BTreeMap<i64, User>> {

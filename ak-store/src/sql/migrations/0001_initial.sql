@@ -62,7 +62,7 @@ CREATE TABLE session (
     last_ip {text},
     last_user_agent {text} NOT NULL
 );
-CREATE INDEX session_user ON session (user_pk);
+CREATE INDEX "session_user" ON session (user_pk);
 CREATE INDEX session_expires ON session (expires);
 CREATE INDEX session_last_used ON session (last_used);
 
