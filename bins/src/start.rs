@@ -8,11 +8,11 @@ use ak_flows::{Bootstrap, Runner, RunnerOptions, SetupError, StoreDirectory, set
 use ak_http::pages::Renderer;
 use ak_http::server::{Addresses, Bound, ServeError, bind};
 use ak_http::{App, AppParts, HttpOptions};
-use ak_store::config::{self, ConfigError, Loaded, LogFormat, Secret, Settings};
+use ak_store::config::{self, ConfigError, Loaded, LogFormat, Postgresql, Secret, Settings, SslMode};
 use ak_store::directory::password::{Cost, PasswordHasher};
 use ak_store::model::{Registry, Store, StoreOptions};
 use ak_store::records::Backend;
-use ak_store::sql::SqliteBackend;
+use ak_store::sql::{OpenError, OpenPart, Pem, PostgresBackend, PostgresOptions, SqliteBackend, Tls};
 use ak_store::tasks::{Handlers, Worker};
 use ak_store::{Clock, Rng, StoreError, SystemClock, SystemRng};
 
@@ -23,8 +23,13 @@ pub enum StartError {
     #[error(transparent)]
     Config(#[from] ConfigError),
     /// The database cannot be used: which one, and why.
-    #[error("AUTHENTIK_SQLITE__PATH: {0}")]
-    Database(String),
+    #[error("{setting}: {why}")]
+    Database {
+        /// The setting to look at.
+        setting: &'static str,
+        /// Which database it is, and why it cannot be used.
+        why: String,
+    },
     /// The storage failed later on.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -92,22 +97,66 @@ pub fn log_to_stderr(settings: &Settings) {
     };
 }
 
-/// Opens the backend that the settings name.
+/// Opens the backend that the settings name: PostgreSQL where they name a server, SQLite otherwise.
 pub async fn open_backend(settings: &Settings) -> Result<Arc<dyn Backend>, StartError> {
+    if let Some(host) = &settings.postgresql.host {
+        let backend = PostgresBackend::open(postgres_options(host, &settings.postgresql)).await;
+        return Ok(Arc::new(backend.map_err(|error| no_postgres(&error))?));
+    }
     let path = &settings.sqlite.path;
     let backend = SqliteBackend::open(path, Default::default()).await;
     Ok(Arc::new(backend.map_err(|error| database(settings, error))?))
 }
 
-/// The storage's own words where they name the file already.
+fn postgres_options(host: &str, settings: &Postgresql) -> PostgresOptions {
+    let pem = |text: &str| if text.starts_with("-----BEGIN") { Pem::Text(text.to_owned()) } else { Pem::File(text.into()) };
+    PostgresOptions {
+        host: host.to_owned(),
+        port: settings.port,
+        database: settings.name.clone(),
+        user: settings.user.clone(),
+        password: settings.password.as_ref().map(|password| password.expose().to_owned()),
+        tls: match settings.sslmode {
+            SslMode::Disable => Tls::Disable,
+            SslMode::Allow | SslMode::Prefer => Tls::Prefer,
+            SslMode::Require => Tls::Require,
+            SslMode::VerifyCa | SslMode::VerifyFull => Tls::Verify,
+        },
+        root: settings.sslrootcert.as_deref().map(pem),
+        certificate: settings.sslcert.as_deref().map(pem),
+        key: settings.sslkey.as_ref().map(|key| pem(key.expose())),
+        connections: settings.connections,
+        pooler: settings.disable_server_side_cursors,
+        wait: Duration::from_secs(settings.wait),
+    }
+}
+
+fn no_postgres(error: &OpenError) -> StartError {
+    let setting = match error.part {
+        OpenPart::Host => "AUTHENTIK_POSTGRESQL__HOST",
+        OpenPart::Database => "AUTHENTIK_POSTGRESQL__NAME",
+        OpenPart::User => "AUTHENTIK_POSTGRESQL__USER",
+        OpenPart::Password => "AUTHENTIK_POSTGRESQL__PASSWORD",
+        OpenPart::Tls => "AUTHENTIK_POSTGRESQL__SSLMODE",
+        OpenPart::Root => "AUTHENTIK_POSTGRESQL__SSLROOTCERT",
+        OpenPart::Certificate => "AUTHENTIK_POSTGRESQL__SSLCERT",
+        OpenPart::Key => "AUTHENTIK_POSTGRESQL__SSLKEY",
+    };
+    StartError::Database { setting, why: error.why.clone() }
+}
+
+/// What the storage says, with the setting that leads to it and the place, unless the storage has named that already.
 fn database(settings: &Settings, error: StoreError) -> StartError {
-    let place = format!("the database {}", settings.sqlite.path.display());
+    let (setting, place) = match &settings.postgresql.host {
+        Some(host) => ("AUTHENTIK_POSTGRESQL__NAME", format!("PostgreSQL at {host}")),
+        None => ("AUTHENTIK_SQLITE__PATH", format!("the database {}", settings.sqlite.path.display())),
+    };
     match error {
         StoreError::WrongSecretKey => StartError::Store(error),
         StoreError::Backend(why) | StoreError::Busy(why) | StoreError::Corrupt(why) if why.starts_with(&place) => {
-            StartError::Database(why)
+            StartError::Database { setting, why }
         }
-        error => StartError::Database(format!("{place}: {error}")),
+        error => StartError::Database { setting, why: format!("{place}: {error}") },
     }
 }
 
@@ -151,6 +200,7 @@ impl Product {
         };
         let blueprints = blueprints(&store, &hasher, settings);
         let is_new = set_up(&blueprints, &hasher, &bootstrap).await?;
+        store.follow();
         let directory = Arc::new(StoreDirectory::new(store.clone(), hasher.clone(), wiring.password_floor));
         let app = App::new(AppParts {
             runner: Runner::new(store.clone(), directory, RunnerOptions::default()),

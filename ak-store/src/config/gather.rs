@@ -121,11 +121,6 @@ impl Gathered {
         Ok(())
     }
 
-    /// What was given for a key that no setting may be made of.
-    pub(super) fn peek(&self, key: &str) -> Option<&Given> {
-        self.by_key.get(key).and_then(|all| all.first())
-    }
-
     /// Takes what was given for a setting.
     pub(super) fn take(&mut self, key: &str) -> Result<Option<Given>, ConfigError> {
         let mut all = self.by_key.remove(key).unwrap_or_default().into_iter();

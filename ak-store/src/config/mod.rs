@@ -31,7 +31,7 @@ use serde_json::{Map, Value};
 
 pub use error::ConfigError;
 pub use secret_key::{SECRET_KEY_FILE, load_or_create_secret_key};
-pub use settings::{Bootstrap, Listen, LogFormat, LogLevel, Settings, Sqlite};
+pub use settings::{Bootstrap, Listen, LogFormat, LogLevel, Postgresql, Settings, Sqlite, SslMode};
 pub use values::Secret;
 
 use self::definitions::Definition;
@@ -76,8 +76,6 @@ pub fn load_from(
         gathered.add_yaml(path, text)?;
     }
     gathered.add_environment(&environment)?;
-    refuse_postgresql(&gathered)?;
-
     let definitions = definitions::all();
     let mut tree = Value::Object(Map::new());
     let mut used = BTreeMap::new();
@@ -101,7 +99,8 @@ pub fn load_from(
     {
         return Err(ConfigError::setting(&hash.name, format!("cannot be given together with {}", password.name)));
     }
-    let warnings = gathered.warning(&definitions).into_iter().collect();
+    let no_host = without_a_host(&settings, used.iter().map(|(path, (_, given))| (path, given.name.as_str())));
+    let warnings = gathered.warning(&definitions).into_iter().chain(no_host).collect();
     Ok(Loaded { settings, warnings, file: file.map(|(path, _)| path.to_owned()) })
 }
 
@@ -122,16 +121,14 @@ pub fn secret_argument(
     }
 }
 
-/// Somebody who names a PostgreSQL server must not get an empty SQLite database without a word.
-fn refuse_postgresql(gathered: &Gathered) -> Result<(), ConfigError> {
-    match gathered.peek("postgresql__host") {
-        Some(given) if given.value != Value::Null && given.value != "" => {
-            let message =
-                "PostgreSQL is not supported by this version yet; remove the setting to use SQLite (AUTHENTIK_SQLITE__PATH)";
-            Err(ConfigError::setting(&given.name, message))
-        }
-        _ => Ok(()),
+/// Somebody who says how to reach a PostgreSQL server, but not where it is, must not get an SQLite database without a word.
+fn without_a_host<'a>(settings: &Settings, used: impl Iterator<Item = (&'a String, &'a str)>) -> Option<String> {
+    let names: Vec<&str> = used.filter(|(path, _)| path.starts_with("postgresql.")).map(|(_, name)| name).collect();
+    if names.is_empty() || settings.postgresql.host.is_some() {
+        return None;
     }
+    let names = error::printable(&names.join(", "));
+    Some(format!("SQLite is used: there is no AUTHENTIK_POSTGRESQL__HOST beside {names}"))
 }
 
 fn malformed(definition: &Definition, given: &Given, message: &str) -> ConfigError {

@@ -43,6 +43,8 @@ pub struct Settings {
     pub blueprints_dir: PathBuf,
     /// The embedded database.
     pub sqlite: Sqlite,
+    /// The database on a server, in the place of the embedded one.
+    pub postgresql: Postgresql,
     /// Where the server listens.
     pub listen: Listen,
     /// What the first administrator is made of, at the first start.
@@ -56,6 +58,54 @@ pub struct Sqlite {
     /// The database file. Its folder, made where it is missing, holds the other files that the server writes.
     #[serde(deserialize_with = "values::path")]
     pub path: PathBuf,
+}
+
+/// A database on a server.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Postgresql {
+    /// The PostgreSQL server (12 or newer): a host name, an address, or the folder of its socket. Where it is given, everything is
+    /// kept there and not in SQLite.
+    #[serde(deserialize_with = "values::optional_text")]
+    pub host: Option<String>,
+    /// The server's port.
+    #[serde(deserialize_with = "values::port")]
+    pub port: u16,
+    /// The database, which must exist. Its tables are made at the first start.
+    #[serde(deserialize_with = "values::some_text")]
+    pub name: String,
+    /// The role that owns the tables.
+    #[serde(deserialize_with = "values::some_text")]
+    pub user: String,
+    /// The role's password.
+    #[serde(deserialize_with = "values::secret")]
+    #[schemars(extend("x-secret" = true))]
+    pub password: Option<Secret>,
+    /// How the way to the server is protected: `disable`, `allow` or `prefer` (TLS where the server offers it), `require` (TLS, but the
+    /// server's certificate is checked only where `SSLROOTCERT` is given), `verify-ca` or `verify-full` (the certificate and the
+    /// host name are checked).
+    #[serde(deserialize_with = "values::ssl_mode")]
+    pub sslmode: SslMode,
+    /// The authority that vouches for the server, besides those that everybody knows: a PEM file, or its text.
+    #[serde(deserialize_with = "values::optional_text")]
+    pub sslrootcert: Option<String>,
+    /// The certificate that is shown to the server: a PEM file, or its text.
+    #[serde(deserialize_with = "values::optional_text")]
+    pub sslcert: Option<String>,
+    /// The key of that certificate: a PEM file, or its text.
+    #[serde(deserialize_with = "values::secret")]
+    #[schemars(extend("x-secret" = true))]
+    pub sslkey: Option<Secret>,
+    /// `true` where a pooler in transaction mode (PgBouncer, say) stands before the server: no statement stays prepared, and changes
+    /// made by other nodes are looked for once a second instead of being told.
+    #[serde(deserialize_with = "values::flag")]
+    pub disable_server_side_cursors: bool,
+    /// How many connections are open at the most, from 2 on. One more listens for changes made by other nodes.
+    #[serde(deserialize_with = "values::connections")]
+    pub connections: usize,
+    /// For how many seconds a start waits for a server that does not answer yet.
+    #[serde(deserialize_with = "values::seconds")]
+    pub wait: u64,
 }
 
 /// Where the server listens.
@@ -110,6 +160,7 @@ impl Default for Settings {
             cookie_domain: None,
             blueprints_dir: PathBuf::from("/blueprints"),
             sqlite: Sqlite::default(),
+            postgresql: Postgresql::default(),
             listen: Listen::default(),
             bootstrap: Bootstrap::default(),
         }
@@ -119,6 +170,25 @@ impl Default for Settings {
 impl Default for Sqlite {
     fn default() -> Self {
         Self { path: PathBuf::from("./data/ak.sqlite") }
+    }
+}
+
+impl Default for Postgresql {
+    fn default() -> Self {
+        Self {
+            host: None,
+            port: 5432,
+            name: "authentik".into(),
+            user: "authentik".into(),
+            password: None,
+            sslmode: SslMode::Prefer,
+            sslrootcert: None,
+            sslcert: None,
+            sslkey: None,
+            disable_server_side_cursors: false,
+            connections: 10,
+            wait: 60,
+        }
     }
 }
 
@@ -207,6 +277,24 @@ impl LogLevel {
             Self::Error => "error",
         }
     }
+}
+
+/// How the way to a database server is protected, in the words of its own clients.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum SslMode {
+    /// Not at all.
+    Disable,
+    /// By TLS where the server offers it.
+    Allow,
+    /// By TLS where the server offers it.
+    Prefer,
+    /// By TLS, whoever the server is; where an authority is given, only if it vouches for the server.
+    Require,
+    /// By TLS, to a server that somebody vouches for.
+    VerifyCa,
+    /// By TLS, to a server that somebody vouches for.
+    VerifyFull,
 }
 
 /// How log lines look.

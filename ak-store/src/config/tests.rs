@@ -3,7 +3,7 @@ use std::path::Path;
 
 use proptest::prelude::*;
 
-use super::{LogFormat, LogLevel, Secret, Settings, load, load_from, load_or_create_secret_key};
+use super::{LogFormat, LogLevel, Postgresql, Secret, Settings, SslMode, load, load_from, load_or_create_secret_key};
 use crate::clock::SeededRng;
 
 const KEY: &str = "a-secret-key-that-nobody-shall-see-0123456789-abcdefgh";
@@ -103,14 +103,14 @@ fn names_that_nobody_knows_make_one_warning() {
         ("AUTHENTIK_EMAIL__PASSWORD", "hidden"),
         ("AUTHENTIK_DISABLE_UPDATE_CHECK", "true"),
         ("AUTHENTIK_REDIS__HOST", "redis"),
-        ("AUTHENTIK_POSTGRESQL__PASSWORD", "hidden"),
+        ("AUTHENTIK_POSTGRESQL__CONN_MAX_AGE", "60"),
     ];
     let loaded = load_from(env(&pairs), Some((Path::new("ak.yaml"), "lisen: {http: 1}\n"))).unwrap();
     assert_eq!(
         loaded.warnings,
         ["unknown settings: lisen.http in ak.yaml, AUTHENTIK_LISTEN (a group of settings, not a value), AUTHENTIK_ODD\\nNAME, \
           AUTHENTIK_SERVER_PORT; settings known but not used by this version yet: AUTHENTIK_DISABLE_UPDATE_CHECK, \
-          AUTHENTIK_EMAIL__PASSWORD, AUTHENTIK_POSTGRESQL__PASSWORD, AUTHENTIK_REDIS__HOST"]
+          AUTHENTIK_EMAIL__PASSWORD, AUTHENTIK_POSTGRESQL__CONN_MAX_AGE, AUTHENTIK_REDIS__HOST"]
     );
     let many: Vec<_> = (0..1000).map(|i| (format!("AUTHENTIK_UNKNOWN_{i}"), String::new())).collect();
     let warnings = load_from(many, None).unwrap().warnings;
@@ -118,11 +118,53 @@ fn names_that_nobody_knows_make_one_warning() {
 }
 
 #[test]
-fn a_postgresql_server_is_not_passed_over() {
-    let message = error(&[("AUTHENTIK_POSTGRESQL__HOST", "db")]);
-    assert!(message.starts_with("AUTHENTIK_POSTGRESQL__HOST: PostgreSQL is not supported"), "{message}");
-    assert!(from_yaml("postgresql:\n  host: db\n").unwrap_err().contains("postgresql.host in ak.yaml"));
-    assert_eq!(load_from(env(&[("AUTHENTIK_POSTGRESQL__HOST", "")]), None).unwrap().warnings.len(), 1);
+fn a_postgresql_server_is_taken_from_the_environment_and_from_a_file() {
+    let given = from_env(&[
+        ("AUTHENTIK_POSTGRESQL__HOST", "db.example.org"),
+        ("AUTHENTIK_POSTGRESQL__PORT", "6432"),
+        ("AUTHENTIK_POSTGRESQL__NAME", "identity"),
+        ("AUTHENTIK_POSTGRESQL__USER", "keeper"),
+        ("AUTHENTIK_POSTGRESQL__PASSWORD", "p w"),
+        ("AUTHENTIK_POSTGRESQL__SSLMODE", "Verify-Full"),
+        ("AUTHENTIK_POSTGRESQL__SSLROOTCERT", "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----"),
+        ("AUTHENTIK_POSTGRESQL__DISABLE_SERVER_SIDE_CURSORS", "true"),
+        ("AUTHENTIK_POSTGRESQL__CONNECTIONS", "4"),
+        ("AUTHENTIK_POSTGRESQL__WAIT", "0"),
+    ])
+    .postgresql;
+    assert_eq!((given.host.as_deref(), given.port, given.sslmode), (Some("db.example.org"), 6432, SslMode::VerifyFull));
+    assert_eq!((given.name.as_str(), given.user.as_str(), given.password), ("identity", "keeper", Some(Secret::new("p w"))));
+    assert_eq!((given.disable_server_side_cursors, given.connections, given.wait), (true, 4, 0));
+    assert_eq!(given.sslrootcert.unwrap().lines().count(), 3);
+
+    let given = from_yaml("postgresql:\n  host: /run/postgresql\n").unwrap().settings.postgresql;
+    let expected = Postgresql { host: Some("/run/postgresql".into()), ..Postgresql::default() };
+    assert_eq!((&given, given.port, given.name.as_str()), (&expected, 5432, "authentik"));
+
+    for (name, value, part) in [
+        ("PORT", "0", "\"0\" is not a port"),
+        ("SSLMODE", "yes", "\"yes\" is not a mode of TLS"),
+        ("CONNECTIONS", "1", "\"1\" is not a number from 2"),
+        ("WAIT", "soon", "\"soon\" is not a number of seconds"),
+        ("NAME", "", "must not be empty"),
+        ("HOST", "d\nb", "holds control characters"),
+        ("DISABLE_SERVER_SIDE_CURSORS", "maybe", "\"maybe\" is neither true nor false"),
+    ] {
+        let name = format!("AUTHENTIK_POSTGRESQL__{name}");
+        let message = error(&[(&name, value)]);
+        assert!(message.starts_with(&format!("{name}: ")) && message.contains(part), "{message}");
+    }
+}
+
+#[test]
+fn a_postgresql_server_without_a_host_is_not_passed_over_in_silence() {
+    let loaded = load_from(env(&[("AUTHENTIK_POSTGRESQL__HOST", ""), ("AUTHENTIK_POSTGRESQL__PASSWORD", "hidden")]), None).unwrap();
+    assert_eq!(loaded.settings.postgresql.host, None);
+    let [warning] = loaded.warnings.as_slice() else { panic!("{:?}", loaded.warnings) };
+    assert!(warning.starts_with("SQLite is used: ") && warning.contains("AUTHENTIK_POSTGRESQL__PASSWORD"), "{warning}");
+    assert!(!warning.contains("hidden"));
+    let there = [("AUTHENTIK_POSTGRESQL__HOST", "db"), ("AUTHENTIK_POSTGRESQL__PASSWORD", "hidden")];
+    assert_eq!(load_from(env(&there), None).unwrap().warnings, [""; 0]);
 }
 
 #[test]
@@ -244,6 +286,18 @@ fn the_reference_names_every_setting() {
         "| `AUTHENTIK_LOG_LEVEL` | `info` |",
         "| `AUTHENTIK_LOG_FORMAT` | `text` |",
         "| `AUTHENTIK_SQLITE__PATH` | `./data/ak.sqlite` |",
+        "| `AUTHENTIK_POSTGRESQL__HOST` |  | The PostgreSQL server",
+        "| `AUTHENTIK_POSTGRESQL__PORT` | `5432` |",
+        "| `AUTHENTIK_POSTGRESQL__NAME` | `authentik` |",
+        "| `AUTHENTIK_POSTGRESQL__USER` | `authentik` |",
+        "| `AUTHENTIK_POSTGRESQL__PASSWORD` |  |",
+        "| `AUTHENTIK_POSTGRESQL__SSLMODE` | `prefer` |",
+        "| `AUTHENTIK_POSTGRESQL__SSLROOTCERT` |  |",
+        "| `AUTHENTIK_POSTGRESQL__SSLCERT` |  |",
+        "| `AUTHENTIK_POSTGRESQL__SSLKEY` |  |",
+        "| `AUTHENTIK_POSTGRESQL__DISABLE_SERVER_SIDE_CURSORS` | `false` |",
+        "| `AUTHENTIK_POSTGRESQL__CONNECTIONS` | `10` |",
+        "| `AUTHENTIK_POSTGRESQL__WAIT` | `60` |",
         "| `AUTHENTIK_BOOTSTRAP_PASSWORD` |  | Password of",
         "| `AUTHENTIK_BOOTSTRAP_PASSWORD_HASH` |  |",
         "| `AUTHENTIK_BOOTSTRAP_TOKEN` |  |",
@@ -253,7 +307,7 @@ fn the_reference_names_every_setting() {
     ] {
         assert!(reference.contains(line), "{line}\n{reference}");
     }
-    assert_eq!(reference.lines().count(), 2 + 14, "{reference}");
+    assert_eq!(reference.lines().count(), 2 + 26, "{reference}");
     assert!(reference.lines().skip(2).all(|line| line.trim_end_matches(" |").ends_with('.')), "a meaning for each: {reference}");
 }
 

@@ -13,7 +13,7 @@ use subtle::ConstantTimeEq as _;
 use url::Url;
 use zeroize::Zeroizing;
 
-use super::{LogFormat, LogLevel};
+use super::{LogFormat, LogLevel, SslMode};
 use crate::directory::password::is_hash;
 
 /// A secret of the settings. `Debug` does not show it, and it is wiped from memory when dropped.
@@ -125,6 +125,54 @@ pub(super) fn log_format<'de, D: Deserializer<'de>>(from: D) -> Result<LogFormat
         "text" => Ok(LogFormat::Text),
         "json" => Ok(LogFormat::Json),
         _ => Err("is not a log format (text, json)"),
+    })
+}
+
+pub(super) fn optional_text<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
+    parse(from, |value| optional(value, one_line_or_pem))
+}
+
+pub(super) fn some_text<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
+    parse(from, |value| optional(value, one_line_or_pem)?.ok_or("must not be empty"))
+}
+
+/// What holds other control characters was not meant.
+fn one_line_or_pem(text: String) -> Parsed<String> {
+    let pem = text.starts_with("-----BEGIN");
+    if text.contains(|c: char| c.is_control() && !(pem && c.is_whitespace())) { Err("holds control characters") } else { Ok(text) }
+}
+
+pub(super) fn port<'de, D: Deserializer<'de>>(from: D) -> Result<u16, D::Error> {
+    parse(from, |value| text(value)?.parse().ok().filter(|port| *port > 0).ok_or("is not a port"))
+}
+
+pub(super) fn connections<'de, D: Deserializer<'de>>(from: D) -> Result<usize, D::Error> {
+    let sensible = |n: &usize| (2..=1000).contains(n);
+    parse(from, |value| text(value)?.parse().ok().filter(sensible).ok_or("is not a number from 2 to 1000"))
+}
+
+pub(super) fn seconds<'de, D: Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
+    let sensible = |n: &u64| *n <= 86_400;
+    parse(from, |value| text(value)?.parse().ok().filter(sensible).ok_or("is not a number of seconds from 0 to 86400"))
+}
+
+pub(super) fn flag<'de, D: Deserializer<'de>>(from: D) -> Result<bool, D::Error> {
+    parse(from, |value| match text(value)?.to_ascii_lowercase().as_str() {
+        "true" | "yes" | "on" | "1" => Ok(true),
+        "false" | "no" | "off" | "0" | "" => Ok(false),
+        _ => Err("is neither true nor false"),
+    })
+}
+
+pub(super) fn ssl_mode<'de, D: Deserializer<'de>>(from: D) -> Result<SslMode, D::Error> {
+    parse(from, |value| match text(value)?.to_ascii_lowercase().as_str() {
+        "disable" => Ok(SslMode::Disable),
+        "allow" => Ok(SslMode::Allow),
+        "prefer" => Ok(SslMode::Prefer),
+        "require" => Ok(SslMode::Require),
+        "verify-ca" => Ok(SslMode::VerifyCa),
+        "verify-full" => Ok(SslMode::VerifyFull),
+        _ => Err("is not a mode of TLS (disable, allow, prefer, require, verify-ca, verify-full)"),
     })
 }
 

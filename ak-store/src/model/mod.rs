@@ -12,6 +12,7 @@
 mod draft;
 mod errors;
 mod field;
+mod following;
 mod input;
 mod kind;
 mod list;

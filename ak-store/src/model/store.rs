@@ -1,7 +1,7 @@
 //! The objects of an installation: read from memory, written as candidates.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
 use serde_json::Value;
@@ -65,6 +65,8 @@ pub struct Store {
     revision: watch::Sender<u64>,
     /// When others' writes were last looked for, by the monotonic clock.
     looked: AtomicU64,
+    /// Whether the storage tells of others' writes, so that nobody has to look.
+    pub(super) told: AtomicBool,
 }
 
 impl std::fmt::Debug for Store {
@@ -91,6 +93,7 @@ impl Store {
             writer: Mutex::new(()),
             revision: watch::Sender::new(0),
             looked: AtomicU64::new(0),
+            told: AtomicBool::new(false),
         };
         store.load().await?;
         Ok(Arc::new(store))
@@ -265,10 +268,13 @@ impl Store {
         Ok(())
     }
 
-    /// Takes in what others have written, unless that was looked for less than a second ago: one cheap query a second where there
-    /// are requests, and none where there are none.
+    /// Takes in what others have written, unless that is told ([`Store::follow`]) or was looked for less than a second ago: one
+    /// cheap query a second where there are requests, and none where there are none.
     pub async fn refresh_now_and_then(self: &Arc<Self>) -> Result<()> {
         const EVERY: u64 = 1_000_000;
+        if self.is_told() {
+            return Ok(());
+        }
         let (now, last) = (self.clock.monotonic_micros(), self.looked.load(Ordering::Relaxed));
         let due = last == 0 || now.saturating_sub(last) >= EVERY;
         // Of several requests at once, one looks.

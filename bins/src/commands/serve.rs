@@ -64,6 +64,7 @@ pub(super) async fn worker(settings: &Settings) -> Result<(), StartError> {
         opened = open_store(settings, &wiring) => opened?,
         () = &mut stop => return Ok(()),
     };
+    store.follow();
     tracing::info!("working");
     let engine = blueprints(&store, &PasswordHasher::new(wiring.password_cost), settings);
     keep_working(&worker_of(&store, &format!("ak-worker-{}", std::process::id())), &engine, stop).await;

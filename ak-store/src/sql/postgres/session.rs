@@ -87,29 +87,30 @@ impl Server {
         Ok(Session { connection, server: self.clone(), lost: false })
     }
 
-    /// Waits until the server answers, within the limit of the options, and sees that it can be used.
+    /// Waits until the server answers, within the limit of the options, and sees that it can be used. Tries once at least.
     pub(super) async fn wait(&self) -> Result<(), OpenError> {
-        let mut last = None;
-        let tries = async {
-            loop {
-                let error = match self.try_connect().await {
-                    Ok(connection) => return self.check(connection).await,
-                    Err(error) => error,
-                };
-                let (later, why) = failure(&self.options, &error);
-                if !later {
-                    return Err(why);
-                }
-                if last.is_none() {
-                    tracing::warn!("waiting up to {} s for the database: {why}", self.options.wait.as_secs());
-                }
-                last = Some(why);
-                tokio::time::sleep(PAUSE).await;
+        let patience = self.options.wait;
+        let mut deadline = std::pin::pin!(tokio::time::sleep(patience));
+        let mut told = patience.is_zero();
+        loop {
+            let error = match self.try_connect().await {
+                Ok(connection) => return self.check(connection).await,
+                Err(error) => error,
+            };
+            let (later, why) = failure(&self.options, &error);
+            if !later {
+                return Err(why);
             }
-        };
-        let ended = tokio::time::timeout(self.options.wait, tries).await;
-        let never = || OpenError { part: OpenPart::Host, why: format!("{} does not answer", self.place()) };
-        ended.unwrap_or_else(|_| Err(last.unwrap_or_else(never)))
+            if !told {
+                tracing::warn!("waiting up to {} s for the database: {why}", patience.as_secs());
+                told = true;
+            }
+            tokio::select! {
+                biased;
+                () = &mut deadline => return Err(why),
+                () = tokio::time::sleep(PAUSE) => {}
+            }
+        }
     }
 
     async fn check(&self, mut connection: PgConnection) -> Result<(), OpenError> {
