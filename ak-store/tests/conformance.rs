@@ -34,7 +34,7 @@ mod postgres {
     use ak_store::conformance::cluster::Cluster;
 
     async fn fresh() -> super::Pair {
-        let database = Cluster::shared().database().await;
+        let database = Cluster::shared().database();
         super::Pair::new(database.open().await, database.open().await, database)
     }
 

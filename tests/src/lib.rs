@@ -1,12 +1,14 @@
 //! Proved: what the tests of the whole product share.
 //!
 //! - [`contract`] checks an answer against the published API contract.
+//! - [`database`] says where products under test keep their data: SQLite or PostgreSQL.
 //! - [`browser`] drives a real Chromium.
 //! - [`fuzz`] is what the fuzz targets do with their input.
 //! - [`server`] starts the product inside a test, [`program`] as a process of its own.
 
 pub mod browser;
 pub mod contract;
+pub mod database;
 pub mod fuzz;
 mod making;
 pub mod program;

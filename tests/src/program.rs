@@ -21,6 +21,7 @@ use tokio::process::{Child, Command};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use crate::database::Place;
 use crate::server::Client;
 
 /// How long anything may take that a program was asked for. Far more than it needs on a busy machine.
@@ -59,7 +60,7 @@ pub fn programs() -> &'static Path {
 /// A folder that programs run in, and the settings that they get. Its files go with the last owner.
 #[derive(Clone)]
 pub struct Home {
-    folder: Arc<tempfile::TempDir>,
+    place: Arc<Place>,
     environment: BTreeMap<String, String>,
 }
 
@@ -70,9 +71,24 @@ impl Default for Home {
 }
 
 impl Home {
-    /// An empty folder, any free port for HTTP, and every other setting at its default.
+    /// An empty folder, an empty database in SQLite or PostgreSQL ([`crate::database`]), any free port for HTTP, and every other
+    /// setting at its default.
     pub fn new() -> Self {
-        let home = Self { folder: Arc::new(tempfile::tempdir().expect("a temporary folder")), environment: BTreeMap::new() };
+        Self::at(Place::new(Self::FILE))
+    }
+
+    /// The same, always with SQLite: for tests of its files.
+    pub fn on_sqlite() -> Self {
+        Self::at(Place::on_sqlite(Self::FILE))
+    }
+
+    /// Where the database file is by default.
+    const FILE: &str = "data/ak.sqlite";
+
+    /// The same, with this folder and database.
+    pub fn at(place: Place) -> Self {
+        let environment = place.environment().into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        let home = Self { place: Arc::new(place), environment };
         home.with("AUTHENTIK_LISTEN__HTTP", "127.0.0.1:0")
             .with("AUTHENTIK_LISTEN__HTTPS", "none")
             .with("AUTHENTIK_LISTEN__METRICS", "none")
@@ -87,12 +103,17 @@ impl Home {
 
     /// The folder.
     pub fn path(&self) -> &Path {
-        self.folder.path()
+        self.place.path()
+    }
+
+    /// The folder with the database.
+    pub fn place(&self) -> &Place {
+        &self.place
     }
 
     /// The database file.
     pub fn database(&self) -> PathBuf {
-        self.path().join("data/ak.sqlite")
+        self.place.file().to_owned()
     }
 
     /// Starts `ak` with these arguments.
@@ -121,7 +142,7 @@ impl Home {
             .unwrap_or_else(|error| panic!("{} does not start: {error}", path.display()));
         let out = Lines::of(child.stdout.take().expect("a pipe"));
         let log = Lines::of(child.stderr.take().expect("a pipe"));
-        Running { child, out, log, _folder: self.folder.clone() }
+        Running { child, out, log, _place: self.place.clone() }
     }
 
     /// Runs `ak` with these arguments to its end.
@@ -197,7 +218,7 @@ pub struct Running {
     out: Lines,
     log: Lines,
     /// After the child: its folder is there as long as it is.
-    _folder: Arc<tempfile::TempDir>,
+    _place: Arc<Place>,
 }
 
 /// How a program ended.

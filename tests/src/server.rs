@@ -26,6 +26,8 @@ use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
+use crate::database::Place;
+
 /// The password of everybody whom [`Server`] creates.
 pub const PASSWORD: &str = "correct horse battery staple";
 /// The key of the first administrator's API token.
@@ -49,8 +51,8 @@ pub struct Server {
     pub app: App,
     /// The time that the product sees.
     pub clock: Arc<ManualClock>,
-    /// The folder of its database.
-    pub folder: Arc<tempfile::TempDir>,
+    /// Its database.
+    pub place: Arc<Place>,
     stop: Option<oneshot::Sender<()>>,
     running: Option<tokio::task::JoinHandle<()>>,
 }
@@ -59,7 +61,7 @@ pub struct Server {
 pub struct Start {
     environment: Vec<(String, String)>,
     registry: Arc<Registry>,
-    folder: Option<Arc<tempfile::TempDir>>,
+    place: Option<Arc<Place>>,
     password_floor: Duration,
 }
 
@@ -70,12 +72,12 @@ impl Default for Start {
 }
 
 impl Start {
-    /// SQLite in a temporary folder, an administrator `akadmin` with [`PASSWORD`] and [`TOKEN`], cheap password hashes, no floor.
+    /// A new database in SQLite or PostgreSQL ([`crate::database`]), an administrator `akadmin` with [`PASSWORD`] and [`TOKEN`], cheap password hashes, no floor.
     pub fn new() -> Self {
         let start = Self {
             environment: Vec::new(),
             registry: ak_bins::registry().expect("the product's kinds fit together"),
-            folder: None,
+            place: None,
             password_floor: Duration::ZERO,
         };
         start
@@ -111,8 +113,8 @@ impl Start {
 
     /// With the database of another server, which has ended or runs on.
     #[must_use]
-    pub fn on(mut self, folder: &Arc<tempfile::TempDir>) -> Self {
-        self.folder = Some(folder.clone());
+    pub fn on(mut self, place: &Arc<Place>) -> Self {
+        self.place = Some(place.clone());
         self
     }
 
@@ -123,18 +125,20 @@ impl Start {
         self
     }
 
-    /// The settings, and the folder they point to.
-    pub fn settings(&self) -> (Settings, Arc<tempfile::TempDir>) {
-        let folder = self.folder.clone().unwrap_or_else(|| Arc::new(tempfile::tempdir().expect("a temporary folder")));
-        let path = folder.path().join("ak.sqlite").display().to_string();
-        let environment = self.environment.clone().into_iter().chain([("AUTHENTIK_SQLITE__PATH".to_owned(), path)]);
-        (load_from(environment, None).expect("the settings of a test are right").settings, folder)
+    /// The settings, and the database they point to.
+    pub fn settings(&self) -> (Settings, Arc<Place>) {
+        let place = self.place.clone().unwrap_or_else(|| Arc::new(Place::new("ak.sqlite")));
+        let path = ("AUTHENTIK_SQLITE__PATH", place.file().display().to_string());
+        let where_it_is = place.environment().into_iter().chain([path]).map(|(name, value)| (name.to_owned(), value));
+        // What a test says itself stands over it.
+        let environment = where_it_is.chain(self.environment.clone());
+        (load_from(environment, None).expect("the settings of a test are right").settings, place)
     }
 
     /// Starts it.
     pub async fn start(self) -> Server {
         crate::install_crypto_provider();
-        let (settings, folder) = self.settings();
+        let (settings, place) = self.settings();
         let start: DateTime<Utc> = "2026-11-01T12:00:00Z".parse().expect("a date");
         let clock = Arc::new(ManualClock::new(start));
         let wiring = Wiring {
@@ -156,7 +160,7 @@ impl Start {
             served.expect("the server serves");
         });
         let Product { store, app, .. } = product;
-        Server { url, https_url, metrics_url, store, app, clock, folder, stop: Some(stop), running: Some(running) }
+        Server { url, https_url, metrics_url, store, app, clock, place, stop: Some(stop), running: Some(running) }
     }
 }
 

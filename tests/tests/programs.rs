@@ -4,8 +4,8 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use ak_store::directory::password::is_hash;
-use ak_store::records::{Backend as _, Durability, Session, SessionFilter};
-use ak_store::sql::SqliteBackend;
+use ak_store::records::{Durability, Session, SessionFilter};
+use ak_tests::database::on_postgres;
 use ak_tests::program::{Home, Served};
 use ak_tests::server::{Client, PASSWORD, Reply, SECRET_KEY, TOKEN};
 use chrono::{Duration, Utc};
@@ -45,7 +45,7 @@ async fn the_first_start_in_an_empty_folder_makes_everything_for_its_owner_only(
         let path = entry.expect("an entry").path();
         assert_eq!(mode(&path), 0o600, "{}", path.display());
     }
-    assert!(home.database().is_file());
+    assert_eq!(home.database().is_file(), !on_postgres());
     let key = std::fs::read_to_string(data.join("secret_key")).expect("the secret key");
     assert!(key.trim().len() >= 50);
     let log = served.program.log();
@@ -120,8 +120,8 @@ async fn a_port_in_use_is_named_with_its_setting() {
 }
 
 #[tokio::test]
-async fn a_database_that_cannot_be_used_is_named_with_its_setting() {
-    let home = Home::new();
+async fn a_database_file_that_cannot_be_used_is_named_with_its_setting() {
+    let home = Home::on_sqlite();
     std::fs::create_dir(home.path().join("folder")).expect("a folder");
     let text = "This is a letter, and not a database at all. ".repeat(100);
     std::fs::write(home.path().join("letter"), text).expect("a file");
@@ -138,19 +138,11 @@ async fn a_database_that_cannot_be_used_is_named_with_its_setting() {
 async fn a_database_of_a_newer_release_is_left_alone() {
     let home = Home::new();
     assert!(home.run(&["migrate"]).await.succeeded());
-    sql(&home, "INSERT INTO schema_version (version, name) VALUES (9999, 'from the future')").await;
+    home.place().sql("INSERT INTO schema_version (version, name) VALUES (9999, 'from the future')").await;
     let ended = home.run(&["server"]).await;
     let line = ended.refusal();
-    assert!(line.starts_with("AUTHENTIK_SQLITE__PATH: ") && line.contains("9999") && line.contains("newer release"), "{line}");
-}
-
-/// Runs a statement on the database of a program that does not run.
-async fn sql(home: &Home, statement: &'static str) {
-    use sqlx::{ConnectOptions as _, Connection as _};
-    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(home.database());
-    let mut connection = options.connect().await.expect("the database opens");
-    sqlx::raw_sql(statement).execute(&mut connection).await.expect("the statement runs");
-    connection.close().await.expect("the database closes");
+    let setting = if on_postgres() { "AUTHENTIK_POSTGRESQL__NAME: " } else { "AUTHENTIK_SQLITE__PATH: " };
+    assert!(line.starts_with(setting) && line.contains("9999") && line.contains("newer release"), "{line}");
 }
 
 #[tokio::test]
@@ -177,7 +169,7 @@ async fn settings_that_make_no_sense_are_refused_in_one_line() {
         ),
         (&[("AUTHENTIK_LISTEN__HTTP", "nowhere")], "AUTHENTIK_LISTEN__HTTP: \"nowhere\" is not an address"),
         (&[("AUTHENTIK_LOG_LEVEL", "loud")], "AUTHENTIK_LOG_LEVEL: \"loud\" is not a log level"),
-        (&[("AUTHENTIK_POSTGRESQL__HOST", "db.example.org")], "AUTHENTIK_POSTGRESQL__HOST: PostgreSQL is not supported"),
+        (&[("AUTHENTIK_POSTGRESQL__SSLMODE", "perhaps")], "AUTHENTIK_POSTGRESQL__SSLMODE: \"perhaps\" is not a mode of TLS"),
         (&[("AUTHENTIK_CONFIG", "./missing.yaml")], "AUTHENTIK_CONFIG: the file that it names does not exist"),
     ];
     for (settings, begin) in refused {
@@ -382,7 +374,7 @@ async fn a_worker_beside_a_server_removes_an_expired_session() {
     let home = with_password();
     let mut served = home.serve().await;
     served.program.line("completed").await;
-    let backend = SqliteBackend::open(&home.database(), Default::default()).await.expect("the database opens");
+    let backend = home.place().backend().await;
     let long_ago = Utc::now() - Duration::days(3);
     let session = Session {
         id: [7; 32],

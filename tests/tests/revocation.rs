@@ -16,7 +16,7 @@ struct Story {
 impl Story {
     async fn begin() -> Self {
         let one = Server::start().await;
-        let two = Start::new().on(&one.folder).start().await;
+        let two = Start::new().on(&one.place).start().await;
         let ada = one.user("ada").await;
         let cookies = one.signed_in("ada").await.cookie_header();
         let token = one.key(ada.pk, TokenIntent::Api, None).await;

@@ -158,7 +158,8 @@ fn a_postgresql_server_is_taken_from_the_environment_and_from_a_file() {
 
 #[test]
 fn a_postgresql_server_without_a_host_is_not_passed_over_in_silence() {
-    let loaded = load_from(env(&[("AUTHENTIK_POSTGRESQL__HOST", ""), ("AUTHENTIK_POSTGRESQL__PASSWORD", "hidden")]), None).unwrap();
+    let loaded =
+        load_from(env(&[("AUTHENTIK_POSTGRESQL__HOST", ""), ("AUTHENTIK_POSTGRESQL__PASSWORD", "hidden")]), None).unwrap();
     assert_eq!(loaded.settings.postgresql.host, None);
     let [warning] = loaded.warnings.as_slice() else { panic!("{:?}", loaded.warnings) };
     assert!(warning.starts_with("SQLite is used: ") && warning.contains("AUTHENTIK_POSTGRESQL__PASSWORD"), "{warning}");

@@ -139,7 +139,11 @@ pub(super) fn some_text<'de, D: Deserializer<'de>>(from: D) -> Result<String, D:
 /// What holds other control characters was not meant.
 fn one_line_or_pem(text: String) -> Parsed<String> {
     let pem = text.starts_with("-----BEGIN");
-    if text.contains(|c: char| c.is_control() && !(pem && c.is_whitespace())) { Err("holds control characters") } else { Ok(text) }
+    if text.contains(|c: char| c.is_control() && !(pem && c.is_whitespace())) {
+        Err("holds control characters")
+    } else {
+        Ok(text)
+    }
 }
 
 pub(super) fn port<'de, D: Deserializer<'de>>(from: D) -> Result<u16, D::Error> {

@@ -8,11 +8,11 @@ use std::io::{BufRead as _, BufReader, Read as _};
 use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Once, OnceLock};
 
-use sqlx::{AssertSqlSafe, Connection as _};
-use tokio::sync::{mpsc, oneshot};
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
+use tokio::sync::mpsc;
 
 use crate::records::Backend as _;
 use crate::sql::{PostgresBackend, PostgresOptions};
@@ -29,12 +29,22 @@ pub struct Cluster {
     /// Its port on 127.0.0.1.
     pub port: u16,
     child: Child,
-    orders: mpsc::UnboundedSender<Order>,
+    orders: Orders,
     count: AtomicU64,
+    template: Once,
 }
 
-/// A statement for the cluster, and who waits for it.
-struct Order(String, Option<oneshot::Sender<()>>);
+/// What the cluster is to do.
+#[derive(Debug)]
+enum Order {
+    /// A statement outside of any transaction.
+    Statement(String),
+    /// The database that others are copies of.
+    Template,
+}
+
+type Done = std::sync::mpsc::Sender<()>;
+type Orders = mpsc::UnboundedSender<(Order, Option<Done>)>;
 
 /// What a cluster is started with besides the defaults.
 #[derive(Debug, Clone, Default)]
@@ -51,7 +61,7 @@ pub struct Database {
     pub port: u16,
     /// Its name.
     pub name: String,
-    orders: mpsc::UnboundedSender<Order>,
+    orders: Orders,
 }
 
 /// The folder of PostgreSQL's programs: the newest version that is there.
@@ -97,7 +107,7 @@ impl Cluster {
             match spawn(port, setup) {
                 Ok(child) => {
                     let orders = secretary(port);
-                    return Self { port, child, orders, count: AtomicU64::new(0) };
+                    return Self { port, child, orders, count: AtomicU64::new(0), template: Once::new() };
                 }
                 Err(why) => said = why,
             }
@@ -106,27 +116,19 @@ impl Cluster {
     }
 
     /// A database with all tables, as [`crate::records::Backend::migrate`] makes them.
-    pub async fn database(&self) -> Database {
-        static READY: OnceLock<tokio::sync::Mutex<Vec<u16>>> = OnceLock::new();
-        let mut ready = READY.get_or_init(Default::default).lock().await;
-        if !ready.contains(&self.port) {
-            self.order(format!("CREATE DATABASE {TEMPLATE}")).await;
-            let backend = PostgresBackend::open(options(self.port, TEMPLATE)).await.expect("the new database opens");
-            backend.migrate().await.expect("it gets its tables");
-            ready.push(self.port);
-        }
-        drop(ready);
-        self.copy(TEMPLATE).await
+    pub fn database(&self) -> Database {
+        self.template.call_once(|| self.order(Order::Template));
+        self.copy(TEMPLATE)
     }
 
     /// A database with nothing in it.
-    pub async fn empty_database(&self) -> Database {
-        self.copy("template0").await
+    pub fn empty_database(&self) -> Database {
+        self.copy("template0")
     }
 
-    async fn copy(&self, template: &str) -> Database {
+    fn copy(&self, template: &str) -> Database {
         let name = format!("test_{}", self.count.fetch_add(1, Ordering::Relaxed));
-        self.order(format!("CREATE DATABASE {name} TEMPLATE {template}")).await;
+        self.statement(format!("CREATE DATABASE {name} TEMPLATE {template}"));
         Database { port: self.port, name, orders: self.orders.clone() }
     }
 
@@ -134,10 +136,16 @@ impl Cluster {
     ///
     /// # Panics
     /// When the statement fails.
-    pub async fn order(&self, statement: String) {
-        let (done, wait) = oneshot::channel();
-        self.orders.send(Order(statement.clone(), Some(done))).expect("the cluster takes orders");
-        wait.await.unwrap_or_else(|_| panic!("the cluster refuses {statement}"));
+    pub fn statement(&self, statement: String) {
+        self.order(Order::Statement(statement));
+    }
+
+    /// Waits for an order to be done. It is a test's thread that waits, and the work is done on another.
+    fn order(&self, order: Order) {
+        let shown = format!("{order:?}");
+        let (done, wait) = std::sync::mpsc::channel();
+        self.orders.send((order, Some(done))).expect("the cluster takes orders");
+        wait.recv().unwrap_or_else(|_| panic!("the cluster refuses {shown}"));
     }
 }
 
@@ -173,24 +181,41 @@ fn spawn(port: u16, setup: &Setup) -> Result<Child, String> {
     Err(said)
 }
 
-/// A thread that hands statements to a cluster one after the other, and goes on when the test that wanted them has gone.
-fn secretary(port: u16) -> mpsc::UnboundedSender<Order> {
-    let (orders, mut inbox) = mpsc::unbounded_channel::<Order>();
+/// A thread that hands orders to a cluster one after the other, and goes on when the test that gave one has gone.
+fn secretary(port: u16) -> Orders {
+    let (orders, mut inbox) = mpsc::unbounded_channel::<(Order, Option<Done>)>();
     std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         runtime.block_on(async move {
-            let url = format!("postgres://{USER}:{}@127.0.0.1:{port}/postgres?sslmode=disable", PASSWORD.replace(' ', "%20"));
-            let mut connection = sqlx::PgConnection::connect(&url).await.expect("the cluster takes a connection");
-            while let Some(Order(statement, done)) = inbox.recv().await {
-                match sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut connection).await {
+            let mut connection = connect(port, "postgres").await;
+            while let Some((order, done)) = inbox.recv().await {
+                match carry_out(&mut connection, port, order).await {
                     // Whoever waited may have gone.
-                    Ok(_) => drop(done.map(|done| done.send(()))),
+                    Ok(()) => drop(done.map(|done| done.send(()))),
                     Err(error) => tracing::warn!(%error, "an order to the test cluster"),
                 }
             }
         });
     });
     orders
+}
+
+async fn carry_out(connection: &mut PgConnection, port: u16, order: Order) -> Result<(), sqlx::Error> {
+    match order {
+        Order::Statement(statement) => drop(sqlx::raw_sql(AssertSqlSafe(statement)).execute(connection).await?),
+        Order::Template => {
+            sqlx::raw_sql(AssertSqlSafe(format!("CREATE DATABASE {TEMPLATE}"))).execute(connection).await?;
+            let backend = PostgresBackend::open(options(port, TEMPLATE)).await.expect("the new database opens");
+            backend.migrate().await.expect("it gets its tables");
+        }
+    }
+    Ok(())
+}
+
+async fn connect(port: u16, database: &str) -> PgConnection {
+    let password = PASSWORD.replace(' ', "%20");
+    let url = format!("postgres://{USER}:{password}@127.0.0.1:{port}/{database}?sslmode=disable");
+    PgConnection::connect(&url).await.expect("the cluster takes a connection")
 }
 
 fn options(port: u16, name: &str) -> PostgresOptions {
@@ -231,15 +256,14 @@ impl Database {
     ///
     /// # Panics
     /// When there is none.
-    pub async fn connect(&self) -> sqlx::PgConnection {
-        let password = PASSWORD.replace(' ', "%20");
-        let url = format!("postgres://{USER}:{password}@127.0.0.1:{}/{}?sslmode=disable", self.port, self.name);
-        sqlx::PgConnection::connect(&url).await.expect("a connection")
+    pub async fn connect(&self) -> PgConnection {
+        connect(self.port, &self.name).await
     }
 }
 
 impl Drop for Database {
     fn drop(&mut self) {
-        let _ = self.orders.send(Order(format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name), None));
+        let order = Order::Statement(format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name));
+        let _ = self.orders.send((order, None));
     }
 }

@@ -137,7 +137,7 @@ async fn every_statement_is_understood_by_postgres() {
     use super::dialect::POSTGRES;
     use crate::conformance::cluster::Cluster;
 
-    let database = Cluster::shared().database().await;
+    let database = Cluster::shared().database();
     let mut connection = database.connect().await;
     for text in statements(&POSTGRES) {
         let shown = text.clone();
