@@ -87,6 +87,14 @@ impl Place {
         }
     }
 
+    /// A connection to the database on the server, as another program would have one.
+    ///
+    /// # Panics
+    /// When there is none.
+    pub async fn connect(&self) -> sqlx::PgConnection {
+        self.server.as_ref().expect("a database on a server").connect().await
+    }
+
     /// Runs a statement in the database, as another program would.
     ///
     /// # Panics

@@ -4,6 +4,7 @@
 //! - [`database`] says where products under test keep their data: SQLite or PostgreSQL.
 //! - [`browser`] drives a real Chromium.
 //! - [`fuzz`] is what the fuzz targets do with their input.
+//! - [`proxy`] is a network that can fail.
 //! - [`server`] starts the product inside a test, [`program`] as a process of its own.
 
 pub mod browser;
@@ -12,6 +13,7 @@ pub mod database;
 pub mod fuzz;
 mod making;
 pub mod program;
+pub mod proxy;
 pub mod server;
 
 /// Gives rustls its provider of cryptography. Every client and server of a test needs one, also for plain HTTP, and may ask

@@ -28,6 +28,8 @@ const TEMPLATE: &str = "with_tables";
 pub struct Cluster {
     /// Its port on 127.0.0.1.
     pub port: u16,
+    /// The pooler's port on 127.0.0.1, where one was asked for.
+    pub pooler_port: Option<u16>,
     child: Child,
     orders: Orders,
     count: AtomicU64,
@@ -53,6 +55,8 @@ pub struct Setup {
     pub settings: Vec<(String, String)>,
     /// Certificate and key (PEM), where it shall speak TLS.
     pub tls: Option<(String, String)>,
+    /// Whether PgBouncer (Debian package `pgbouncer`) stands before it, in transaction mode.
+    pub pooler: bool,
 }
 
 /// A database. Dropped, it is removed, with whoever is connected to it.
@@ -104,10 +108,11 @@ impl Cluster {
         let mut said = String::new();
         // Somebody else may take a free port before the server does.
         for port in [free_port(), free_port(), free_port()] {
-            match spawn(port, setup) {
+            let pooler_port = setup.pooler.then(free_port);
+            match spawn(port, pooler_port, setup) {
                 Ok(child) => {
                     let orders = secretary(port);
-                    return Self { port, child, orders, count: AtomicU64::new(0), template: Once::new() };
+                    return Self { port, pooler_port, child, orders, count: AtomicU64::new(0), template: Once::new() };
                 }
                 Err(why) => said = why,
             }
@@ -157,13 +162,16 @@ impl Drop for Cluster {
     }
 }
 
-fn spawn(port: u16, setup: &Setup) -> Result<Child, String> {
+fn spawn(port: u16, pooler_port: Option<u16>, setup: &Setup) -> Result<Child, String> {
     let mut command = Command::new("/bin/sh");
     command.args(["-c", include_str!("cluster.sh"), "cluster"]).arg(programs()).arg(port.to_string());
     command.args(setup.settings.iter().map(|(name, value)| format!("{name}={value}")));
     command.env("PASSWORD", PASSWORD).env("LC_ALL", "C");
     if let Some((certificate, key)) = &setup.tls {
         command.env("TLS_CERTIFICATE", certificate).env("TLS_KEY", key);
+    }
+    if let Some(port) = pooler_port {
+        command.env("POOLER_PORT", port.to_string());
     }
     if let Some((user, group)) = unprivileged() {
         command.uid(user).gid(group).current_dir("/");

@@ -2,14 +2,19 @@
 # pipe comes to its end, the cluster ends with it.
 #
 # $1: the folder of PostgreSQL's programs; $2: the port on 127.0.0.1; then settings, as `name=value`.
-# From the environment: PASSWORD of the superuser `ak`; TLS_CERTIFICATE and TLS_KEY (PEM), where it shall speak TLS.
+# From the environment: PASSWORD of the superuser `ak`; TLS_CERTIFICATE and TLS_KEY (PEM), where it shall speak TLS; POOLER_PORT,
+# where PgBouncer shall stand before it in transaction mode.
 set -u
 umask 077
 bin=$1 port=$2
 shift 2
 folder=$(mktemp -d "${TMPDIR:-/tmp}/ak-postgres.XXXXXX" 2>/dev/null || mktemp -d /tmp/ak-postgres.XXXXXX) || exit 1
-server=
+server= pooler=
 end() {
+    if [ -n "$pooler" ]; then
+        kill -KILL "$pooler" 2>/dev/null
+        wait "$pooler" 2>/dev/null
+    fi
     # At once: what it holds is not needed any more.
     if [ -n "$server" ]; then
         kill -QUIT "$server" 2>/dev/null
@@ -40,5 +45,28 @@ until "$bin/pg_isready" --quiet --host=127.0.0.1 --port="$port"; do
     kill -0 "$server" 2>/dev/null || { cat log >&2; exit 1; }
     sleep 0.02
 done
+if [ -n "${POOLER_PORT:-}" ]; then
+    printf '"ak" "%s"\n' "$PASSWORD" >users
+    # Two connections for each database, so that what is sent by one client soon reaches what another has left behind.
+    cat >pooler.ini <<TEXT
+[databases]
+* = host=127.0.0.1 port=$port
+[pgbouncer]
+listen_addr = 127.0.0.1
+listen_port = $POOLER_PORT
+unix_socket_dir =
+auth_type = plain
+auth_file = $folder/users
+pool_mode = transaction
+default_pool_size = 2
+max_client_conn = 500
+TEXT
+    /usr/sbin/pgbouncer pooler.ini >log 2>&1 </dev/null &
+    pooler=$!
+    until "$bin/pg_isready" --quiet --host=127.0.0.1 --port="$POOLER_PORT"; do
+        kill -0 "$pooler" 2>/dev/null || { cat log >&2; exit 1; }
+        sleep 0.02
+    done
+fi
 echo ready
 cat >/dev/null

@@ -211,7 +211,8 @@ pub(super) fn failure(options: &PostgresOptions, error: &sqlx::Error) -> (bool, 
             "42501" => (false, OpenPart::User, format!("{place} refuses the role \"{user}\": {}", told.message())),
             _ => (false, OpenPart::Host, format!("{place}: {}", told.message())),
         },
-        _ => (false, OpenPart::Host, format!("{place} does not speak as PostgreSQL does: {said}")),
+        // Somebody who stands before the server and hangs up while it starts is understood as saying nonsense.
+        _ => (true, OpenPart::Host, format!("{place} does not speak as PostgreSQL does: {said}")),
     };
     (later, OpenError { part, why: why.replace(['\n', '\r'], " ") })
 }
