@@ -210,7 +210,7 @@ fn secretary(port: u16) -> Orders {
 
 async fn carry_out(connection: &mut PgConnection, port: u16, order: Order) -> Result<(), sqlx::Error> {
     match order {
-        Order::Statement(statement) => drop(sqlx::raw_sql(AssertSqlSafe(statement)).execute(connection).await?),
+        Order::Statement(statement) => _ = sqlx::raw_sql(AssertSqlSafe(statement)).execute(connection).await?,
         Order::Template => {
             sqlx::raw_sql(AssertSqlSafe(format!("CREATE DATABASE {TEMPLATE}"))).execute(connection).await?;
             let backend = PostgresBackend::open(options(port, TEMPLATE)).await.expect("the new database opens");
