@@ -2,23 +2,22 @@
 
 use std::sync::Arc;
 
-use ak_store::memory::MemoryBackend;
 use ak_store::model::{Change, Key, Pk, Ref, Registry};
-use ak_store::records::{Backend as _, Durability, StoredEdge};
+use ak_store::records::{Backend, Durability, StoredEdge};
 use serde_json::{Map, Value, json};
 
 use super::kinds::{BOOK, Book, LOAN, Loan, SHELF, Shelf, Shelf2};
-use super::{change_rows, document, make, open, open_with, put, rows, shown, told};
+use super::{backend, change_rows, document, make, open, open_with, put, rows, shown, told};
 
 struct House {
-    backend: Arc<MemoryBackend>,
+    backend: Arc<dyn Backend>,
     shelf: Pk,
     book: Pk,
     loan: Pk,
 }
 
 async fn house() -> House {
-    let backend = Arc::new(MemoryBackend::new());
+    let backend = backend().await;
     let store = open(backend.clone()).await;
     let shelf = make(&store, SHELF, json!({ "name": "S", "room": "attic" })).await;
     let book = make(&store, BOOK, json!({ "name": "B", "shelf": shelf.value(), "lock": "brass" })).await;

@@ -1,15 +1,12 @@
 //! References: they lead somewhere, and what happens when that goes.
 
-use std::sync::Arc;
-
-use ak_store::memory::MemoryBackend;
 use ak_store::model::{Change, Key, Pk, Ref};
 use ak_store::records::Durability;
 use serde_json::json;
 use uuid::Uuid;
 
 use super::kinds::{BOOK, Book, LOAN, Lent, Loan, SHELF, Shelf};
-use super::{change_rows, document, make, open, put, refused, store, user};
+use super::{backend, change_rows, document, make, open, put, refused, store, user};
 
 fn missing(pk: impl std::fmt::Display) -> String {
     format!("Invalid pk \"{pk}\" - object does not exist.")
@@ -117,7 +114,7 @@ async fn integers_are_counted_up_and_never_used_again() {
 
 #[tokio::test]
 async fn a_second_key_is_as_good_as_the_first() {
-    let backend = Arc::new(MemoryBackend::new());
+    let backend = backend().await;
     let first = open(backend.clone()).await;
     let shelf = make(&first, SHELF, json!({ "name": "S" })).await;
     let book = make(&first, BOOK, json!({ "name": "B" })).await;

@@ -3,14 +3,13 @@
 use std::sync::Arc;
 
 use ak_store::StoreError;
-use ak_store::memory::MemoryBackend;
 use ak_store::model::{Change, Pk, Store, WriteError};
 use ak_store::records::{Backend, Durability, NewUser};
 use serde_json::json;
 use tokio::task::JoinSet;
 
 use super::kinds::{BOOK, LOAN, SHELF};
-use super::{document, make, open, put, store};
+use super::{Storage, backend, document, make, open, put, store};
 
 /// Moves the loan on by a day, as often as asked.
 async fn count(store: Arc<Store>, loan: Pk, times: u32) {
@@ -24,11 +23,13 @@ async fn count(store: Arc<Store>, loan: Pk, times: u32) {
     }
 }
 
-pub(crate) async fn nothing_is_lost(one: Arc<dyn Backend>, two: Arc<dyn Backend>) {
-    let first = open(one).await;
+#[tokio::test]
+async fn of_a_thousand_increments_on_each_of_two_nodes_none_is_lost_and_none_refused() {
+    let storage = Storage::new();
+    let first = open(storage.handle().await).await;
     let book = make(&first, BOOK, json!({ "name": "B" })).await;
     let loan = make(&first, LOAN, json!({ "of": book.value(), "day": 0 })).await;
-    let second = open(two).await;
+    let second = open(storage.handle().await).await;
     let before = first.snapshot().revision();
     let mut tasks = JoinSet::new();
     for store in [&first, &second, &first, &second] {
@@ -43,14 +44,8 @@ pub(crate) async fn nothing_is_lost(one: Arc<dyn Backend>, two: Arc<dyn Backend>
 }
 
 #[tokio::test]
-async fn of_a_thousand_increments_on_each_of_two_nodes_none_is_lost_and_none_refused() {
-    let backend = Arc::new(MemoryBackend::new());
-    nothing_is_lost(backend.clone(), backend).await;
-}
-
-#[tokio::test]
 async fn a_node_takes_in_what_another_has_written_and_deleted() {
-    let backend = Arc::new(MemoryBackend::new());
+    let backend = backend().await;
     let (one, two) = (open(backend.clone()).await, open(backend).await);
     let watch = two.watch();
     let shelf = make(&one, SHELF, json!({ "name": "S" })).await;
@@ -68,7 +63,7 @@ async fn a_node_takes_in_what_another_has_written_and_deleted() {
 
 #[tokio::test]
 async fn a_write_on_an_old_snapshot_is_done_again_on_the_new_one() {
-    let backend = Arc::new(MemoryBackend::new());
+    let backend = backend().await;
     let (one, two) = (open(backend.clone()).await, open(backend).await);
     make(&one, SHELF, json!({ "name": "S" })).await;
     // The other node does not know of it yet, and must not make a second one of that name.
@@ -133,7 +128,7 @@ async fn a_unit_whose_objects_break_a_rule_keeps_nothing() {
 
 #[tokio::test]
 async fn what_is_refused_or_changes_nothing_is_so_on_the_newest_objects() {
-    let backend = Arc::new(MemoryBackend::new());
+    let backend = backend().await;
     let (one, two) = (open(backend.clone()).await, open(backend).await);
     let shelf = make(&one, SHELF, json!({ "name": "S", "room": "attic" })).await;
     // Refused by what the other node knows, allowed by what is there.

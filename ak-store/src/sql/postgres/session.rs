@@ -55,8 +55,9 @@ impl Server {
         self.options.place()
     }
 
+    /// Whether a pooler in transaction mode stands before the server, as far as it is known.
     pub(super) fn has_pooler(&self) -> bool {
-        self.options.pooler
+        !self.named.load(Ordering::Relaxed)
     }
 
     pub(super) fn connect_options(&self) -> &PgConnectOptions {
@@ -113,6 +114,21 @@ impl Server {
         }
     }
 
+    /// Whether this connection and another one are served by the same process of the server, or not always by the same one: then
+    /// somebody stands between who gives the server's connections to one after the other.
+    async fn is_shared(&self, connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
+        let mut other = self.try_connect().await?;
+        let mut first = None;
+        for _ in 0..3 {
+            let (one, two) = (process(connection).await?, process(&mut other).await?);
+            if one == two || *first.get_or_insert((one, two)) != (one, two) {
+                return Ok(true);
+            }
+        }
+        let _ = other.close().await;
+        Ok(false)
+    }
+
     async fn check(&self, mut connection: PgConnection) -> Result<(), OpenError> {
         let place = self.place();
         if let Some(version) = connection.server_version_num().filter(|version| *version < OLDEST) {
@@ -121,6 +137,9 @@ impl Server {
         }
         let encoding = sqlx::query_scalar::<_, String>("SELECT current_setting('server_encoding')").persistent(false);
         let encoding = encoding.fetch_one(&mut connection).await.map_err(|error| failure(&self.options, &error).1)?;
+        if !self.has_pooler() && self.is_shared(&mut connection).await.map_err(|error| failure(&self.options, &error).1)? {
+            self.unname();
+        }
         let _ = connection.close().await;
         if encoding != "UTF8" {
             let why = format!("the database \"{}\" keeps texts as {encoding}, not as UTF8", self.options.database);
@@ -128,6 +147,10 @@ impl Server {
         }
         Ok(())
     }
+}
+
+async fn process(connection: &mut PgConnection) -> Result<i32, sqlx::Error> {
+    sqlx::query_scalar("SELECT pg_backend_pid()").persistent(false).fetch_one(connection).await
 }
 
 /// A connection.
