@@ -3,7 +3,8 @@
 //! Two kinds of data live here. **Objects** are configuration: few, read by every request, held in memory as an immutable typed
 //! [`Snapshot`]. **Records** are people and traffic: many, in tables, behind the traits of [`records`].
 //!
-//! Without features this crate is the model, the traits and the memory backend; `sqlite` adds the embedded database.
+//! Without features this crate is the model, the traits and the memory backend; `sqlite` adds the embedded database of one
+//! machine, `postgres` a database on a server, for one machine or many.
 
 #[cfg(feature = "certificate")]
 pub mod certificate;

@@ -36,7 +36,7 @@ async fn on(client: &Client, reply: Reply) -> Reply {
 #[tokio::test]
 async fn the_start_leads_to_the_set_up_and_then_never_again_here_there_or_after_a_restart() {
     let mut server = fresh().await;
-    let other = Start::new().without("AUTHENTIK_BOOTSTRAP_PASSWORD").on(&server.folder).start().await;
+    let other = Start::new().without("AUTHENTIK_BOOTSTRAP_PASSWORD").on(&server.place).start().await;
     let client = server.client();
     assert_eq!(client.get("/").await.location(), SETUP);
     assert_eq!(other.client().get("/").await.location(), SETUP);
@@ -52,7 +52,7 @@ async fn the_start_leads_to_the_set_up_and_then_never_again_here_there_or_after_
     let signed_in = server.client().login("akadmin", "a good long secret").await;
     assert_eq!(signed_in.body["component"], "xak-flow-redirect", "{}", signed_in.text);
     server.stopped().await;
-    let again = Start::new().without("AUTHENTIK_BOOTSTRAP_PASSWORD").on(&server.folder).start().await;
+    let again = Start::new().without("AUTHENTIK_BOOTSTRAP_PASSWORD").on(&server.place).start().await;
     assert!(is_gone(&again).await);
     assert_eq!(initial_setup::offer(&again.store).await.unwrap(), None);
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use ak_store::StoreError;
 use ak_store::model::{Change, Pk, Store, WriteError};
-use ak_store::records::{Backend, Durability, NewUser};
+use ak_store::records::{Durability, NewUser};
 use serde_json::json;
 use tokio::task::JoinSet;
 

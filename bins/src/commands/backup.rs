@@ -9,6 +9,7 @@ use ak_store::{Clock as _, SystemClock, SystemRng};
 use super::{CommandError, say};
 
 pub(super) async fn write(settings: &Settings, file: &Path, overwrite: bool) -> Result<(), CommandError> {
+    only_sqlite(settings, "pg_dump")?;
     let bytes = copies::back_up(&settings.sqlite.path, file, overwrite, &SystemRng).await?;
     say(&format!("{} has the whole database ({bytes} bytes).", file.display()));
     let key = match &settings.secret_key {
@@ -19,7 +20,17 @@ pub(super) async fn write(settings: &Settings, file: &Path, overwrite: bool) -> 
     Ok(())
 }
 
+/// Refuses where the database is not a file: a copy of a file that nobody uses would be no backup.
+fn only_sqlite(settings: &Settings, tool: &str) -> Result<(), CommandError> {
+    if settings.postgresql.host.is_none() {
+        return Ok(());
+    }
+    let why = format!("AUTHENTIK_POSTGRESQL__HOST is set, and this command is for SQLite: PostgreSQL has {tool} for it");
+    Err(CommandError::Refused(why))
+}
+
 pub(super) async fn restore(settings: &Settings, file: &Path, replace: bool) -> Result<(), CommandError> {
+    only_sqlite(settings, "pg_restore")?;
     let database = &settings.sqlite.path;
     let restored = copies::restore(file, database, replace, SystemClock.now(), &SystemRng).await?;
     say(&format!("The database {} is restored from {}.", database.display(), file.display()));

@@ -12,7 +12,7 @@ pub(super) async fn rotate(settings: &Settings, from: &str) -> Result<(), Comman
     let configured = settings.existing_secret_key().map_err(StartError::from)?;
     let refused = |why: &str| Err(CommandError::Refused(why.into()));
     let nothing = "the database is empty: nothing was ever written with a secret key";
-    if !settings.sqlite.path.exists() {
+    if settings.postgresql.host.is_none() && !settings.sqlite.path.exists() {
         return Err(CommandError::Refused(format!("there is no database at {}", settings.sqlite.path.display())));
     }
     let backend = open_backend(settings).await?;

@@ -28,6 +28,11 @@ const MIGRATIONS: &[Migration] = &[
 const NOTES: &str = "CREATE TABLE IF NOT EXISTS schema_version (\
     version BIGINT NOT NULL PRIMARY KEY, name {text} NOT NULL)";
 
+/// The version of the shape that this program knows.
+pub(super) fn newest() -> i64 {
+    MIGRATIONS.last().map_or(0, |last| last.version)
+}
+
 /// Takes all steps that were not taken yet, in one transaction. Of several processes that start at once, one takes them.
 pub(super) async fn bring_up(mut lease: Lease, dialect: &Dialect) -> Result<()> {
     lease.begin(Durability::Full).await?;
@@ -38,7 +43,7 @@ pub(super) async fn bring_up(mut lease: Lease, dialect: &Dialect) -> Result<()> 
     connection.script(&dialect.expand(NOTES)).await?;
     let rows = connection.rows(Query::new("SELECT max(version) AS version FROM schema_version")).await?;
     let stored = rows.first().map(|row| row.opt_int("version")).transpose()?.flatten().unwrap_or(0);
-    let known = MIGRATIONS.last().map_or(0, |last| last.version);
+    let known = newest();
     if stored > known {
         return Err(StoreError::Corrupt(format!(
             "its schema has version {stored}, but this program knows versions up to {known} only: \
