@@ -11,7 +11,7 @@ use crate::permission::Permissions;
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Role {
     /// Unique name.
-    #[schemars(length(min = 1, max = 150))]
+    #[schemars(length(min = 1))]
     pub name: String,
     /// What is permitted on all objects of a kind: `authentik_flows.view_flow`.
     #[serde(default)]

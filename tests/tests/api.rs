@@ -158,7 +158,11 @@ mod ratchet {
 
     /// The routes as the sources name them, with something in the place of each parameter.
     fn routes() -> Vec<String> {
-        let sources = [("", include_str!("../../ak-http/src/lib.rs")), ("/api/v3", include_str!("../../ak-http/src/api/mod.rs"))];
+        let sources = [
+            ("", include_str!("../../ak-http/src/lib.rs")),
+            ("/api/v3", include_str!("../../ak-http/src/api/mod.rs")),
+            ("/api/v3", include_str!("../../ak-http/src/api/people/mod.rs")),
+        ];
         let named = sources.iter().flat_map(|(base, source)| {
             source.split(".route(\"").skip(1).map(move |rest| format!("{base}{}", rest.split('"').next().unwrap()))
         });

@@ -23,6 +23,7 @@ use axum::http::Method;
 use axum::routing::{any, get, post, put};
 
 use crate::app::App;
+use crate::auth::Caller;
 use crate::error::ApiError;
 use crate::executor;
 
@@ -57,6 +58,7 @@ pub(crate) fn router() -> Router<App> {
         .method_not_allowed_fallback(not_allowed)
 }
 
-async fn not_allowed(method: Method) -> ApiError {
-    ApiError::Method(method.to_string())
+/// Who may not come in at all is told that first.
+async fn not_allowed(caller: Result<Caller, ApiError>, method: Method) -> ApiError {
+    caller.err().unwrap_or_else(|| ApiError::Method(method.to_string()))
 }

@@ -102,8 +102,13 @@ async fn cases(server: &Server) -> Vec<Case> {
 const NO_PROMPTS: &[&str] = &["promptstage__isnull"];
 /// What a list is asked for besides filters, and tests of their own.
 const PAGING: [&str; 4] = ["ordering", "page", "page_size", "search"];
-/// Filters without two ordinary objects that differ in them, each with a test of its own below or in `applications.rs`.
-const ELSEWHERE: [(&str, &str); 6] = [
+/// Filters without two ordinary objects that differ in them, each with a test of its own below, in `applications.rs` or in `roles.rs`.
+const ELSEWHERE: [(&str, &str); 11] = [
+    ("rbac/roles", "groups"),
+    ("rbac/roles", "inherited"),
+    ("rbac/roles", "managed"),
+    ("rbac/roles", "managed__isnull"),
+    ("rbac/roles", "users"),
     ("core/brands", "default"),
     ("crypto/certificatekeypairs", "managed"),
     ("core/applications", "superuser_full_list"),

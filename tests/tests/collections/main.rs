@@ -58,11 +58,10 @@ fn certificate(name: &str, algorithm: &'static rcgen::SignatureAlgorithm) -> (St
 }
 
 /// Collections that `people.rs` holds against the contract.
-const PEOPLE: [&str; 7] = [
+const PEOPLE: [&str; 6] = [
     "core/users",
     "core/groups",
     "core/tokens",
-    "rbac/roles",
     "rbac/permissions",
     "rbac/permissions/assigned_by_roles",
     "rbac/permissions/roles",
@@ -223,6 +222,13 @@ async fn samples(server: &Server) -> Vec<Sample> {
             two: json!({ "name": "two" }),
             change: json!({ "session_duration": "hours=9" }),
             moot: LATER,
+        },
+        Sample {
+            path: "rbac/roles",
+            one: json!({ "name": "one" }),
+            two: json!({ "name": "two" }),
+            change: json!({ "name": "changed" }),
+            moot: &[],
         },
         Sample {
             path: "stages/user_logout",
