@@ -264,7 +264,8 @@ async fn enrol(visitor: &Visitor<'_>) {
     visitor.see("input[name=username]").await;
     assert_eq!(visitor.focus().await, "field-username");
     visitor.page("sign-up").await;
-    let picture = visitor.server.folder.path().join("picture.png");
+    let folder = tempfile::tempdir().unwrap();
+    let picture = folder.path().join("picture.png");
     std::fs::write(&picture, b"\x89PNG\r\n").unwrap();
     let fill = async |username: &str| {
         visitor.fill("username", username).await;

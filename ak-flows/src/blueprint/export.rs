@@ -131,7 +131,25 @@ fn ordered(snapshot: &Snapshot, chosen: &BTreeSet<Pk>) -> (Vec<Pk>, BTreeMap<Pk,
     (order, deferred)
 }
 
+/// What an object is sorted by: what names it, then what names those that it refers to (bindings have but a number of their own), so
+/// that the order is the same in every installation.
 fn label(snapshot: &Snapshot, pk: Pk) -> String {
+    fn add(snapshot: &Snapshot, pk: Pk, depth: u8, out: &mut String) {
+        out.push_str(&own_label(snapshot, pk));
+        let edges = snapshot.object(pk).into_iter().flat_map(|object| object.edges.iter());
+        for edge in edges.filter(|_| depth > 0) {
+            if let Key::Object(to) = edge.to {
+                out.push('/');
+                add(snapshot, to, depth - 1, out);
+            }
+        }
+    }
+    let mut out = String::new();
+    add(snapshot, pk, 2, &mut out);
+    out
+}
+
+fn own_label(snapshot: &Snapshot, pk: Pk) -> String {
     let Some(object) = snapshot.object(pk) else { return String::new() };
     let Some((info, body)) = snapshot.kind_of(object).zip(object.body()) else { return String::new() };
     body.document().get(info.meta.label).map(Value::to_string).unwrap_or_default()
