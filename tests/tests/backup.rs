@@ -1,4 +1,6 @@
 //! Copies of the database made, put back and refused, and the secret key changed, as people do it: with the programs.
+//!
+//! All of it is about the files of SQLite; what there is of it on PostgreSQL stands in `postgres.rs`.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -17,7 +19,7 @@ const THIRD_KEY: &str = "yet-another-secret-key-yet-another-secret-key-yet-anoth
 
 /// An installation with an administrator who has a password and a key for the API.
 fn home() -> Home {
-    Home::new()
+    Home::on_sqlite()
         .with("AUTHENTIK_BOOTSTRAP_PASSWORD", PASSWORD)
         .with("AUTHENTIK_BOOTSTRAP_TOKEN", TOKEN)
         .with("AUTHENTIK_SECRET_KEY", SECRET_KEY)
@@ -298,12 +300,12 @@ async fn a_broken_database_is_put_aside_as_it_is() {
 
 #[tokio::test]
 async fn a_missing_secret_key_is_not_made_up() {
-    let home = Home::new().with("AUTHENTIK_BOOTSTRAP_PASSWORD", PASSWORD);
+    let home = Home::on_sqlite().with("AUTHENTIK_BOOTSTRAP_PASSWORD", PASSWORD);
     let served = home.serve().await;
     let cookie = signed_in(&served).await;
     assert!(home.run(&["backup", "copy"]).await.out.contains("data/secret_key"));
     assert_eq!(served.stop().await.code, Some(0));
-    let other = Home::new();
+    let other = Home::on_sqlite();
     let restored = other.run(&["restore", &text(&home.path().join("copy"))]).await;
     assert!(restored.succeeded() && restored.out.contains("Its secret key is missing"), "{restored:?}");
     let refused = other.run(&["server"]).await;
@@ -357,7 +359,7 @@ async fn a_copy_with_another_key_starts_after_a_rotation_and_everybody_signs_in_
 
 #[tokio::test]
 async fn the_old_key_can_be_read_from_a_file_or_the_environment() {
-    let home = Home::new();
+    let home = Home::on_sqlite();
     assert!(home.run(&["migrate"]).await.succeeded());
     let data = home.path().join("data");
     let old = std::fs::read_to_string(data.join("secret_key")).expect("the key");
@@ -381,7 +383,7 @@ async fn the_old_key_can_be_read_from_a_file_or_the_environment() {
     assert!(back.run(&["secret", "rotate", "--from", "env://NEW"]).await.succeeded());
     assert_eq!(back.serve().await.stop().await.code, Some(0));
 
-    let empty = Home::new();
+    let empty = Home::on_sqlite();
     let ended = empty.run(&["secret", "rotate", "--from", THIRD_KEY]).await;
     assert_eq!(ended.refusal(), "there is no database at ./data/ak.sqlite");
     assert_eq!(names(empty.path()), Vec::<String>::new());

@@ -15,8 +15,9 @@ const BRANDS: &str = "/api/v3/core/brands/";
 const LIVE: &str = "/-/health/live/";
 const READY: &str = "/-/health/ready/";
 
+/// On SQLite: disks and files are what fails here. How PostgreSQL fails stands in `postgres.rs`.
 fn home() -> Home {
-    Home::new().with("AUTHENTIK_BOOTSTRAP_PASSWORD", PASSWORD).with("AUTHENTIK_BOOTSTRAP_TOKEN", TOKEN)
+    Home::on_sqlite().with("AUTHENTIK_BOOTSTRAP_PASSWORD", PASSWORD).with("AUTHENTIK_BOOTSTRAP_TOKEN", TOKEN)
 }
 
 fn admin(served: &Served) -> Client {

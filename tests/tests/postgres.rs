@@ -4,13 +4,13 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ak_store::conformance::cluster::{Cluster, Database, Setup, USER};
+use ak_store::conformance::cluster::{Cluster, Database, Setup, USER, programs};
 use ak_store::model::Store;
 use ak_store::records::TokenIntent;
 use ak_tests::database::Place;
 use ak_tests::program::{Home, Served};
 use ak_tests::proxy::Proxy;
-use ak_tests::server::{Client, PASSWORD, Server, Start, TOKEN};
+use ak_tests::server::{Client, PASSWORD, SECRET_KEY, Server, Start, TOKEN};
 use serde_json::json;
 
 const STAGES: &str = "/api/v3/stages/deny/";
@@ -213,6 +213,56 @@ async fn a_database_that_disappears_is_said_to_be_busy_and_nothing_acknowledged_
         let found = other.admin().get(&format!("{STAGES}?name={name}")).await;
         assert_eq!(found.body["pagination"]["count"], 1, "{name} was acknowledged");
     }
+}
+
+// --- copies and keys ------------------------------------------------------------------------------------------------------------
+
+/// Runs one of PostgreSQL's own programs on a database.
+async fn tool(program: &str, database: &str, port: u16, arguments: &[&str]) {
+    let mut command = tokio::process::Command::new(programs().join(program));
+    command.args(["--host=127.0.0.1", "--username", USER, "--port", &port.to_string(), "--dbname", database]).args(arguments);
+    let ended = command.env("PGPASSWORD", ak_store::conformance::cluster::PASSWORD).output().await.unwrap();
+    assert!(ended.status.success(), "{program}: {}", String::from_utf8_lossy(&ended.stderr));
+}
+
+#[tokio::test]
+async fn a_dump_that_was_restored_keeps_sessions_with_the_same_secret_key() {
+    let cluster = Cluster::shared();
+    let (first, second) = (cluster.empty_database(), cluster.empty_database());
+    let names = (first.name.clone(), second.name.clone());
+    let home_of = |database| home(database, cluster.port).with("AUTHENTIK_SECRET_KEY", SECRET_KEY);
+    let (from, to) = (home_of(first), home_of(second));
+    let served = from.serve().await;
+    let client = served.client();
+    client.login("akadmin", PASSWORD).await;
+    let cookie = client.cookie_header();
+    let file = from.path().join("ak.dump").display().to_string();
+    tool("pg_dump", &names.0, cluster.port, &["--format=custom", "--file", &file]).await;
+    make_stage(&served, "after the copy").await;
+    assert_eq!(served.stop().await.code, Some(0));
+    tool("pg_restore", &names.1, cluster.port, &["--clean", "--if-exists", "--single-transaction", &file]).await;
+    let served = to.serve().await;
+    let me = served.client().header("cookie", &cookie).get("/api/v3/core/users/me/").await;
+    assert_eq!(me.body["user"]["username"], "akadmin", "{}", me.text);
+    assert_eq!(admin(&served.url).get(STAGES).await.body["pagination"]["count"], 0);
+    make_stage(&served, "and it goes on").await;
+    assert_eq!(served.stop().await.code, Some(0));
+}
+
+#[tokio::test]
+async fn the_secret_key_is_changed_and_copies_are_left_to_the_servers_own_tools() {
+    let cluster = Cluster::shared();
+    let old = home(cluster.empty_database(), cluster.port).with("AUTHENTIK_SECRET_KEY", SECRET_KEY);
+    assert!(old.run(&["migrate"]).await.succeeded());
+    let new = old.clone().with("AUTHENTIK_SECRET_KEY", &SECRET_KEY.replace("test", "tset"));
+    assert!(new.run(&["migrate"]).await.refusal().contains("(AUTHENTIK_SECRET_KEY) is not the one"));
+    let done = new.run(&["secret", "rotate", "--from", SECRET_KEY]).await;
+    assert!(done.succeeded(), "{done:?}");
+    assert!(new.run(&["migrate"]).await.succeeded());
+    assert!(old.run(&["migrate"]).await.refusal().contains("(AUTHENTIK_SECRET_KEY) is not the one"));
+    // A copy of a file that nobody uses would be no backup.
+    assert!(new.run(&["backup", "copy.sqlite"]).await.refusal().contains("PostgreSQL has pg_dump for it"));
+    assert!(new.run(&["restore", "copy.sqlite"]).await.refusal().contains("PostgreSQL has pg_restore for it"));
 }
 
 // --- starting -----------------------------------------------------------------------------------------------------------------

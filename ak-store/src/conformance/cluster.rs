@@ -69,7 +69,10 @@ pub struct Database {
 }
 
 /// The folder of PostgreSQL's programs: the newest version that is there.
-fn programs() -> PathBuf {
+///
+/// # Panics
+/// When there is none.
+pub fn programs() -> PathBuf {
     let version = |folder: &PathBuf| folder.file_name().and_then(|name| name.to_str()?.parse::<u32>().ok());
     let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten().map(|entry| entry.path());
     let newest = versions.filter(|folder| folder.join("bin/initdb").exists()).max_by_key(version);
