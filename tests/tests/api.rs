@@ -3,7 +3,7 @@
 use ak_store::records::{Durability, TokenIntent, User};
 use ak_tests::contract::{Mode, contract};
 use ak_tests::server::{Client, Reply, Server, TOKEN};
-use serde_json::json;
+use serde_json::{Value, json};
 
 const ME: &str = "/api/v3/core/users/me/";
 
@@ -233,5 +233,47 @@ mod ratchet {
             let reply = client.send(|http, url| http.request(method, url).json(&json!({})), &path).await;
             assert!(matches!(reply.status, 401 | 403), "{path}: {} {}", reply.status, reply.text);
         }
+    }
+}
+
+// --- scenario S22: an administrator with a key and curl -------------------------------------------------------------------
+
+mod by_key {
+    use super::*;
+
+    const SIGN_OUT: &str = "/api/v3/flows/executor/default-invalidation-flow/?query=";
+
+    /// The object of a list in which `field` is `value`.
+    async fn one(admin: &Client, path: &str, field: &str, value: &str) -> Value {
+        let list = admin.get(path).await;
+        let found = list.body["results"].as_array().unwrap().iter().find(|object| object[field] == value);
+        found.unwrap_or_else(|| panic!("{path}: {}", list.text)).clone()
+    }
+
+    #[tokio::test]
+    async fn who_changes_the_stage_of_a_binding_changes_the_next_sign_out() {
+        let server = Server::start().await;
+        let admin = server.admin();
+        let before = server.signed_in("akadmin").await;
+        before.follow(SIGN_OUT).await;
+        assert_eq!(before.get(ME).await.status, 403, "signed out");
+
+        let flow = one(&admin, "/api/v3/flows/instances/", "slug", "default-invalidation-flow").await;
+        let logout = one(&admin, "/api/v3/stages/user_logout/", "name", "default-invalidation-logout").await;
+        let all = one(&admin, "/api/v3/stages/all/?page_size=100", "pk", logout["pk"].as_str().unwrap()).await;
+        assert_eq!(all["component"], "ak-stage-user-logout-form");
+        let bindings = format!("/api/v3/flows/bindings/?target={}", flow["pk"].as_str().unwrap());
+        let binding = one(&admin, &bindings, "stage", logout["pk"].as_str().unwrap()).await;
+        let farewell = json!({ "name": "farewell", "deny_message": "Nobody leaves today." });
+        let farewell = admin.post("/api/v3/stages/deny/", &farewell).await;
+        let path = format!("/api/v3/flows/bindings/{}/", binding["pk"].as_str().unwrap());
+        let patched = admin.patch(&path, &json!({ "stage": farewell.body["pk"] })).await;
+        assert_eq!((patched.status, &patched.body["stage"]), (200, &farewell.body["pk"]), "{}", patched.text);
+
+        let after = server.signed_in("akadmin").await;
+        let refused = after.follow(SIGN_OUT).await;
+        assert_eq!(refused.body["component"], "ak-stage-access-denied", "{}", refused.text);
+        assert!(refused.text.contains("Nobody leaves today."), "{}", refused.text);
+        assert_eq!(after.get(ME).await.status, 200, "still signed in");
     }
 }

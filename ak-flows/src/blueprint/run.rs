@@ -124,7 +124,8 @@ impl<'a, 's> Run<'a, '_, 's> {
                 Ok(Some(Known::Key(pk)))
             }
             (None, _) if applied.is_some() && !is_managed(&wish) => {
-                self.step(blueprint, entry, &wish.model, Value::Null, label(&wish.identifiers), Action::LeftOut, Vec::new());
+                let name = self.label(&wish.identifiers);
+                self.step(blueprint, entry, &wish.model, Value::Null, name, Action::LeftOut, Vec::new());
                 Ok(Some(Known::LeftOut))
             }
             (found, _) => self.put(blueprint, entry, &model, wish, found, (key, applied), base).await.map(Some),
@@ -197,6 +198,9 @@ impl<'a, 's> Run<'a, '_, 's> {
         let after = self.whole(model, &pk).await.map_err(|e| refused(blueprint, entry, e))?.unwrap_or_default();
         let mut changes = self.changes(model, before.as_ref(), &after);
         changes.extend(hidden.into_iter().map(secret_change));
+        for change in &mut changes {
+            (change.from, change.to) = (self.named(&change.from), self.named(&change.to));
+        }
         let action = match &before {
             None => Action::Create,
             Some(_) if changes.is_empty() => Action::Unchanged,
@@ -328,7 +332,30 @@ impl<'a, 's> Run<'a, '_, 's> {
         };
         let names = ["slug", "name", "username", "identifier", "domain", "title"];
         let name = names.iter().find_map(|name| shown.get(*name).and_then(Value::as_str).filter(|name| !name.is_empty()));
-        name.map_or_else(|| label(&wish.identifiers), str::to_owned)
+        name.map_or_else(|| self.label(&wish.identifiers), str::to_owned)
+    }
+
+    /// `slug=enrolment, order=10`, with names in the place of keys.
+    fn label(&mut self, identifiers: &Map<String, Value>) -> String {
+        let named = identifiers.iter().map(|(name, value)| (name.clone(), self.named(value)));
+        label(&named.collect())
+    }
+
+    /// A value with the names of objects in the place of their keys: what people can read.
+    fn named(&mut self, value: &Value) -> Value {
+        match value {
+            Value::Array(items) => items.iter().map(|item| self.named(item)).collect(),
+            Value::String(text) => {
+                let snapshot = self.unit.snapshot();
+                let object = text.parse().ok().and_then(|pk| snapshot.object(Pk::of_uuid(pk)));
+                let name = object.and_then(|object| {
+                    let info = snapshot.kind_of(object)?;
+                    object.body()?.document().get(info.meta.label).filter(|label| label.is_string()).cloned()
+                });
+                name.unwrap_or_else(|| value.clone())
+            }
+            other => other.clone(),
+        }
     }
 
     #[allow(clippy::too_many_arguments)]

@@ -304,11 +304,12 @@ fn the_reference_names_every_setting() {
         "| `AUTHENTIK_BOOTSTRAP_TOKEN` |  |",
         "| `AUTHENTIK_BOOTSTRAP_EMAIL` |  |",
         "| `AUTHENTIK_BASE_URL` |  |",
+        "| `AUTHENTIK_BLUEPRINTS_DIR` | `/blueprints` |",
         "| `AUTHENTIK_COOKIE_DOMAIN` |  |",
     ] {
         assert!(reference.contains(line), "{line}\n{reference}");
     }
-    assert_eq!(reference.lines().count(), 2 + 27, "{reference}");
+    assert_eq!(reference.lines().count(), 2 + 28, "{reference}");
     assert!(reference.lines().skip(2).all(|line| line.trim_end_matches(" |").ends_with('.')), "a meaning for each: {reference}");
 }
 
