@@ -309,7 +309,7 @@ fn the_reference_names_every_setting() {
     ] {
         assert!(reference.contains(line), "{line}\n{reference}");
     }
-    assert_eq!(reference.lines().count(), 2 + 28, "{reference}");
+    assert_eq!(reference.lines().count(), 2 + 27, "{reference}");
     assert!(reference.lines().skip(2).all(|line| line.trim_end_matches(" |").ends_with('.')), "a meaning for each: {reference}");
 }
 
