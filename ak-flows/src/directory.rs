@@ -27,7 +27,7 @@ pub trait Directory: Send + Sync {
     async fn check_password(&self, user: Option<&User>, password: &str) -> Result<PasswordCheck, PasswordError>;
 
     /// The record of the app password `key`, if it is a valid one of the account. Without an account it takes as long and finds none.
-    async fn check_app_password(&self, user: Option<&User>, key: &str, now: DateTime<Utc>) -> Result<Option<Uuid>>;
+    async fn check_app_password(&self, user: Option<&User>, key: &str, now: DateTime<Utc>) -> Result<Option<Token>>;
 
     /// The hash of a password that is to be set.
     async fn hash_password(&self, password: &str) -> Result<Secret, PasswordError>;
@@ -106,8 +106,12 @@ impl Directory for StoreDirectory {
             match (found.pop(), found.is_empty()) {
                 (Some(user), true) => return Ok(Some(Person::of(&mut *repo, user).await?)),
                 (Some(_), false) => {
-                    tracing::warn!(?field, "what was typed names more than one account, so it names none");
-                    return Ok(None);
+                    // User names are unique in their exact form: who types one means the account that has it.
+                    let exact = if *field == UserField::Username { repo.users().find_by_username(typed).await? } else { None };
+                    if let Some(user) = exact {
+                        return Ok(Some(Person::of(&mut *repo, user).await?));
+                    }
+                    tracing::warn!(?field, "what was typed names more than one account, so it names none of them");
                 }
                 (None, _) => {}
             }
@@ -125,12 +129,12 @@ impl Directory for StoreDirectory {
         Ok(checked)
     }
 
-    async fn check_app_password(&self, user: Option<&User>, key: &str, now: DateTime<Utc>) -> Result<Option<Uuid>> {
+    async fn check_app_password(&self, user: Option<&User>, key: &str, now: DateTime<Utc>) -> Result<Option<Token>> {
         let hash = self.store.keyring().lookup_hash(key);
         let token = self.store.read().await?.tokens().find_by_hash(&hash, now).await?;
         let own =
             |user: &User, token: &Token| token.intent == TokenIntent::AppPassword && token.user == user.pk && user.is_active;
-        Ok(token.filter(|token| user.is_some_and(|user| own(user, token))).map(|token| token.pk))
+        Ok(token.filter(|token| user.is_some_and(|user| own(user, token))))
     }
 
     async fn hash_password(&self, password: &str) -> Result<Secret, PasswordError> {

@@ -1,7 +1,7 @@
 //! What a flow makes happen: said by stages, done when the turn is kept.
 
 use ak_store::model::Secret;
-use ak_store::records::{NewConsent, User};
+use ak_store::records::{NewConsent, Token, TokenIntent, User};
 use chrono::{DateTime, Duration, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -80,19 +80,27 @@ pub struct Login {
 pub enum Proof {
     /// The password that was set at this moment.
     Password(DateTime<Utc>),
-    /// The app password with this key of its record.
-    AppPassword(Uuid),
+    /// The app password with this key of its record, and this keyed hash of its secret.
+    AppPassword(Uuid, String),
 }
 
 impl Proof {
     /// The name of the proof in a flow's context.
     pub const CONTEXT: &'static str = "auth_proof";
 
-    /// Whether it still proves what it proved. `token` tells whether a token is there.
-    pub(crate) fn holds(&self, user: &User, token: impl FnOnce(Uuid) -> bool) -> bool {
+    /// The proof that an app password is.
+    pub(crate) fn of_token(token: &Token) -> Self {
+        Self::AppPassword(token.pk, hex::encode(token.key_hash))
+    }
+
+    /// Whether it still proves what it proved. `token` is the token that it names, if that is still there.
+    pub(crate) fn holds(&self, user: &User, token: Option<&Token>, now: DateTime<Utc>) -> bool {
         match self {
             Self::Password(set) => user.password_change_date == *set,
-            Self::AppPassword(pk) => token(*pk),
+            Self::AppPassword(..) => token.is_some_and(|token| {
+                let is_valid = token.expires.is_none_or(|expires| expires > now);
+                token.intent == TokenIntent::AppPassword && token.user == user.pk && is_valid && Self::of_token(token) == *self
+            }),
         }
     }
 }

@@ -37,6 +37,8 @@ const CODES: &str = "initial_setup_codes";
 const CODE_GIVEN: &str = "goauthentik.io/initial-setup/code-given";
 /// How many starts' codes are good: several servers on one database each print one.
 const KEPT_CODES: usize = 8;
+/// How long a code is good for: a restart gives a new one.
+const GOOD_FOR: Duration = Duration::hours(24);
 /// How many wrong codes make everybody wait.
 const TRIES: u32 = 10;
 /// For how long.
@@ -107,9 +109,16 @@ pub(crate) async fn administrator(store: &Store) -> Result<Option<i64>> {
 
 #[derive(Default, Serialize, Deserialize)]
 struct Codes {
-    hashes: Vec<String>,
+    codes: Vec<Code>,
     wrong: u32,
     wait_until: Option<DateTime<Utc>>,
+}
+
+/// A code that stands in a log.
+#[derive(Serialize, Deserialize)]
+struct Code {
+    hash: String,
+    made: DateTime<Utc>,
 }
 
 impl Codes {
@@ -122,9 +131,11 @@ impl Codes {
         repo.settings().put(CODES, &json!(self)).await
     }
 
-    fn knows(&self, hash: &str) -> bool {
+    /// Whether it is one of these, and not too old: logs are kept, and read by others, for long.
+    fn knows(&self, hash: &str, now: DateTime<Utc>) -> bool {
+        let is_it = |code: &Code| bool::from(code.hash.as_bytes().ct_eq(hash.as_bytes())) & (code.made + GOOD_FOR > now);
         // Every one is compared, so that the time tells nothing.
-        self.hashes.iter().fold(false, |known, one| known | bool::from(one.as_bytes().ct_eq(hash.as_bytes())))
+        self.codes.iter().fold(false, |known, code| known | is_it(code))
     }
 }
 
@@ -140,9 +151,9 @@ pub async fn offer(store: &Store) -> Result<Option<String>> {
     let code = store.rng().token(16);
     let mut repo = store.backend().begin(Durability::Full).await?;
     let mut codes = Codes::read(&mut *repo).await?;
-    codes.hashes.push(hash(store, &code));
-    let old = codes.hashes.len().saturating_sub(KEPT_CODES);
-    codes.hashes.drain(..old);
+    codes.codes.push(Code { hash: hash(store, &code), made: store.clock().now() });
+    let old = codes.codes.len().saturating_sub(KEPT_CODES);
+    codes.codes.drain(..old);
     (codes.wrong, codes.wait_until) = (0, None);
     codes.keep(&mut *repo).await?;
     repo.save().await?;
@@ -154,11 +165,12 @@ async fn check(store: &Store, code: &str) -> Result<Option<&'static str>> {
     const WAITING: &str = "There were too many wrong codes. Wait ten minutes, or restart the server for a new code.";
     let now = store.clock().now();
     let codes = Codes::read(&mut *store.read().await?).await?;
+    // The right code first: a stranger who guesses must not keep others out.
+    if codes.knows(&hash(store, code), now) {
+        return Ok(None);
+    }
     if codes.wait_until.is_some_and(|until| until > now) {
         return Ok(Some(WAITING));
-    }
-    if codes.knows(&hash(store, code)) {
-        return Ok(None);
     }
     let mut repo = store.backend().begin(Durability::Relaxed).await?;
     let mut codes = Codes::read(&mut *repo).await?;
@@ -190,8 +202,7 @@ pub(crate) async fn gate(
     answer: Option<&Answer>,
     code: Option<&str>,
 ) -> Result<Gate> {
-    let local = world.client.ip.is_some_and(|ip| ip.is_loopback());
-    if local || context.get(CODE_GIVEN).is_some() {
+    if world.client.at_machine || context.get(CODE_GIVEN).is_some() {
         return Ok(Gate::Open { given: false });
     }
     let typed = match answer.map(|answer| answer.text(CODE)).transpose() {

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use ak_store::records::{Durability, Event, NewUser, Repository, Session, User};
+use ak_store::records::{Durability, Event, NewUser, Repository, Session, User, UserField};
 use ak_store::{Result as StoreResult, StoreError};
 use chrono::{DateTime, Duration, Utc};
 use serde_json::{Map, Value, json};
@@ -227,7 +227,7 @@ impl<'a> Keeping<'a> {
 
     async fn create(&mut self, user: &User, groups: &[uuid::Uuid]) -> Kept<()> {
         let user = user.clone();
-        if self.repo.users().find_by_username(&user.username).await?.is_some() {
+        if self.is_taken(&user.username, None).await? {
             return Err(Unkept::Refused(TAKEN));
         }
         let (key, now) = (user.pk, user.date_joined);
@@ -247,6 +247,13 @@ impl<'a> Keeping<'a> {
         self.join(pk, groups).await
     }
 
+    /// Whether somebody else has this user name, without regard to case: signing in does not look at case either, and two accounts that
+    /// are found by one name keep each other out.
+    async fn is_taken(&mut self, name: &str, own: Option<i64>) -> StoreResult<bool> {
+        let found = self.repo.users().find_by_field(UserField::Username, name, true).await?;
+        Ok(found.iter().any(|user| Some(user.pk) != own))
+    }
+
     async fn join(&mut self, user: i64, groups: &[uuid::Uuid]) -> Kept<()> {
         for group in groups {
             self.repo.groups().add_member(*group, user).await?;
@@ -260,7 +267,7 @@ impl<'a> Keeping<'a> {
         self.check_proof(&user, proof).await?;
         let named = user.username.clone();
         changes.apply(&mut user);
-        if user.username != named && self.repo.users().find_by_username(&user.username).await?.is_some() {
+        if user.username != named && self.is_taken(&user.username, Some(user.pk)).await? {
             return Err(Unkept::Refused(TAKEN));
         }
         self.repo.users().update(&user, now).await?;
@@ -290,10 +297,11 @@ impl<'a> Keeping<'a> {
 
     async fn check_proof(&mut self, user: &User, proof: Option<&Proof>) -> Kept<()> {
         let token = match proof {
-            Some(Proof::AppPassword(pk)) => self.repo.tokens().lookup(*pk).await?.is_some(),
-            _ => false,
+            Some(Proof::AppPassword(pk, _)) => self.repo.tokens().lookup(*pk).await?,
+            _ => None,
         };
-        if proof.is_none_or(|proof| proof.holds(user, |_| token)) { Ok(()) } else { Err(Unkept::Refused(CHANGED)) }
+        let now = self.runner.store().clock().now();
+        if proof.is_none_or(|proof| proof.holds(user, token.as_ref(), now)) { Ok(()) } else { Err(Unkept::Refused(CHANGED)) }
     }
 
     /// A new session under a new key takes the place of the old one, so that a key known from before is worth nothing.

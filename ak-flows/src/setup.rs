@@ -81,6 +81,11 @@ pub async fn set_up(engine: &Engine, hasher: &PasswordHasher, bootstrap: &Bootst
     Ok(true)
 }
 
+/// Whether the first start is over: before that there are no default objects.
+pub async fn is_set_up(store: &Store) -> Result<bool, StoreError> {
+    is_done(&mut *store.read().await?).await
+}
+
 async fn is_done(repo: &mut dyn Repository) -> Result<bool, StoreError> {
     Ok(repo.settings().lookup(DONE).await?.is_some())
 }

@@ -140,6 +140,8 @@ impl Answer {
 pub struct Client {
     /// Address of the browser.
     pub ip: Option<IpAddr>,
+    /// Whether the browser runs on the machine itself, as sure as that can be known: it may do what otherwise takes a look into the log.
+    pub at_machine: bool,
     /// `User-Agent` of the browser.
     pub user_agent: String,
     /// Host name, without port, that the browser asked for.

@@ -15,6 +15,8 @@ use crate::app::App;
 pub struct Origin {
     /// Address of the browser.
     pub ip: Option<IpAddr>,
+    /// Whether the browser runs on the machine itself.
+    pub at_machine: bool,
     /// `https` or `http`.
     pub scheme: &'static str,
     /// Host as asked for, with its port if it has one; checked to be a host.
@@ -110,11 +112,27 @@ fn origin(headers: &HeaderMap, uri: &Uri, peer: Option<IpAddr>, over_tls: bool, 
     let user_agent = text(header::USER_AGENT.as_str()).unwrap_or_default().chars().take(255).collect();
     Origin {
         ip: chain.as_deref().and_then(|chain| client(chain, &is_trusted)).or(peer),
+        at_machine: is_at_machine(headers, uri, peer),
         scheme,
         host: asked.unwrap_or("localhost").to_ascii_lowercase(),
         user_agent,
         request_id,
     }
+}
+
+/// Whether a request comes from a browser on this machine: over loopback, to a name of this machine, and with no sign of a proxy. A
+/// loopback address alone says nothing where a proxy runs beside the server, and an address that a proxy passes on can be made up.
+fn is_at_machine(headers: &HeaderMap, uri: &Uri, peer: Option<IpAddr>) -> bool {
+    let signs = ["forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip", "via"];
+    let is_passed_on = signs.iter().any(|name| headers.contains_key(*name));
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).or_else(|| uri.authority().map(|a| a.as_str()));
+    // By name, so that no other site can point its own name here (DNS rebinding).
+    let is_own_name = host.is_some_and(|host| {
+        let name =
+            host.rsplit_once(':').map_or(host, |(name, port)| if port.bytes().all(|b| b.is_ascii_digit()) { name } else { host });
+        name.eq_ignore_ascii_case("localhost") || address(name).is_some_and(|ip| ip.is_loopback())
+    });
+    peer.is_some_and(|peer| peer.is_loopback()) && !is_passed_on && is_own_name
 }
 
 /// The last address of `X-Forwarded-For` that is not a trusted proxy's: what stands left of it anybody can have written. If all are

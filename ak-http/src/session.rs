@@ -22,7 +22,12 @@ pub const CSRF_COOKIE: &str = "authentik_csrf";
 impl App {
     /// Who comes with this request. A session that is over, or whose account is not active any more, is none.
     pub async fn visit(&self, headers: &HeaderMap, origin: &Origin) -> Result<Visit> {
-        let client = Client { ip: origin.ip, user_agent: origin.user_agent.clone(), host: origin.host_name().to_owned() };
+        let client = Client {
+            ip: origin.ip,
+            at_machine: origin.at_machine,
+            user_agent: origin.user_agent.clone(),
+            host: origin.host_name().to_owned(),
+        };
         let mut visit = Visit { client, request_id: origin.request_id.clone(), ..Visit::default() };
         let now = self.store().clock().now();
         for key in self.session_keys(headers, origin) {

@@ -372,6 +372,17 @@ async fn people_are_for_superusers_and_ones_own_tokens_for_oneself() {
     );
     assert_eq!(client.patch("/api/v3/core/tokens/mine/", &json!({ "user": 1, "expiring": false })).await.body["user"], ada.pk);
     assert!(client.get("/api/v3/core/tokens/mine/").await.body["expires"].is_string(), "it still ends");
+    // Who says nothing gets no more than she may have.
+    let short = json!({ "attributes": { "goauthentik.io/user/token-maximum-lifetime": "minutes=10" } });
+    assert_eq!(server.admin().patch(&format!("/api/v3/core/users/{}/", ada.pk), &short).await.status, 200);
+    let made = client.post("/api/v3/core/tokens/", &json!({ "identifier": "brief" })).await;
+    let unsaid = client.patch("/api/v3/core/tokens/mine/", &json!({ "expires": null })).await;
+    for reply in [made, unsaid] {
+        let ends: chrono::DateTime<chrono::Utc> =
+            reply.body["expires"].as_str().unwrap_or_else(|| panic!("{}", reply.text)).parse().unwrap();
+        assert_eq!(ends, server.now() + chrono::Duration::minutes(10));
+    }
+    assert_eq!(client.delete("/api/v3/core/tokens/brief/").await.status, 204);
     let listed = client.get("/api/v3/core/tokens/").await;
     assert!(listed.body["results"].as_array().unwrap().iter().all(|token| token["user"] == ada.pk), "{}", listed.text);
     assert_eq!(listed.body["pagination"]["count"], 2);

@@ -104,6 +104,28 @@ async fn an_address_that_the_client_claims_does_not_make_it_local() {
 }
 
 #[tokio::test]
+async fn what_a_proxy_beside_the_server_passes_on_is_not_local() {
+    let server = fresh().await;
+    for (name, value) in [
+        // Written by the client, and passed on; or not readable; or a proxy that says nothing but who it is.
+        ("x-forwarded-for", "127.0.0.1"),
+        ("x-forwarded-for", "x"),
+        ("x-real-ip", "203.0.113.7"),
+        ("forwarded", "for=127.0.0.1"),
+        ("via", "1.1 proxy"),
+        // A name that somebody else has pointed here, and one by which a proxy was asked.
+        ("host", "evil.example"),
+        ("host", "id.example.org:9000"),
+        ("host", "localhost.evil.example"),
+    ] {
+        let page = server.client().header(name, value).get("/if/flow/initial-setup/").await;
+        assert!(asks_for(&page, "code") && !asks_for(&page, "password"), "{name}: {value}: {}", page.text);
+    }
+    let page = server.client().get("/if/flow/initial-setup/").await;
+    assert!(asks_for(&page, "password"), "{}", page.text);
+}
+
+#[tokio::test]
 async fn programs_set_an_installation_up_too() {
     let server = fresh().await;
     let code = initial_setup::offer(&server.store).await.unwrap().unwrap();

@@ -20,6 +20,10 @@ const MAX_FILES: usize = 1000;
 const MAX_DEPTH: usize = 8;
 /// Files are written in pieces, and many at once: so long after the last change they are read.
 const SETTLE: Duration = Duration::from_millis(500);
+/// After a failure of the storage, the folder is tried again this soon,
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+/// and at the latest after this.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
 /// A file that can be applied.
 #[derive(Debug, Clone)]
@@ -168,10 +172,15 @@ impl Engine {
             }
         };
         let work = async {
+            let mut pause = FIRST_PAUSE;
             loop {
                 if let Err(error) = self.sync_folder().await {
-                    tracing::error!(%error, "the folder of blueprints cannot be applied");
+                    tracing::error!(%error, "the folder of blueprints cannot be applied now, and is tried again in a moment");
+                    tokio::time::sleep(pause).await;
+                    pause = LONGEST_PAUSE.min(pause * 2);
+                    continue;
                 }
+                pause = FIRST_PAUSE;
                 if watcher.is_none() || changes.recv().await.is_none() {
                     std::future::pending::<()>().await;
                 }

@@ -111,7 +111,7 @@ impl PasswordStage {
         if self.backends.contains(&PasswordBackend::Token)
             && let Some(token) = cx.world.directory.check_app_password(user, password, cx.world.now).await?
         {
-            prove(cx, "app_password", &Proof::AppPassword(token));
+            prove(cx, "app_password", &Proof::of_token(&token));
             return Ok(Checked::Right);
         }
         let typed = cx.context.text(Context::PENDING_USER_IDENTIFIER).or(user.map(|u| u.username.as_str()));

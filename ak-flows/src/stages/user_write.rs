@@ -212,7 +212,7 @@ impl Stage for UserWriteStage {
             "" => return deny("A user name is needed."),
             name if name.chars().count() > 150 => return deny("A user name has no more than 150 characters."),
             name => {
-                let holder = cx.world.directory.identify(&[UserField::Username], name, false).await?;
+                let holder = cx.world.directory.identify(&[UserField::Username], name, true).await?;
                 if holder.is_some_and(|holder| account.as_ref().is_none_or(|own| own.user.pk != holder.user.pk)) {
                     return deny(TAKEN);
                 }

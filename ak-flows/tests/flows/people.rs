@@ -2,12 +2,13 @@
 
 use ak_flows::Page;
 use ak_policy::Context;
+use ak_store::Clock as _;
 use ak_store::directory::keys::{NewKey, issue};
-use ak_store::records::{Durability, NewUser, TokenIntent};
+use ak_store::records::{Durability, NewUser, Token, TokenIntent};
 use chrono::Duration;
 use serde_json::{Value, json};
 
-use crate::kit::{ADAS, Browser, House, house, identification, login, password, pw, uid};
+use crate::kit::{ADAS, Browser, House, dummy, house, identification, login, password, pw, uid};
 
 const WRONG: &str = "password [password: Invalid password]";
 
@@ -100,6 +101,16 @@ async fn an_address_that_two_accounts_have_names_nobody() {
     assert_eq!(house.browser().play("sign-in", &[uid("ada"), pw(ADAS)]).await[2], "-> /");
 }
 
+#[tokio::test]
+async fn a_name_that_differs_from_another_only_by_case_keeps_nobody_out() {
+    let house = house().await;
+    house.flow("sign-in", json!({}), &[identification(), password(), login()]).await;
+    // As administrators can still make them.
+    house.change_user(house.bob, |user| user.username = "Ada".into()).await;
+    assert_eq!(house.browser().play("sign-in", &[uid("ada"), pw(ADAS)]).await[2], "-> /");
+    assert_eq!(house.browser().play("sign-in", &[uid("ADA"), pw(ADAS)]).await[2], WRONG, "that could be either");
+}
+
 /// A flow that asks for name and password on one page, after three wrong ones no more.
 async fn embedded(house: &House, slug: &str, more: Value) {
     let asks = password().with(json!({ "failed_attempts_before_cancel": 3 })).with(more);
@@ -175,6 +186,38 @@ async fn an_app_password_signs_in_where_the_stage_takes_it() {
     }
     house.clock.advance(Duration::hours(2));
     assert_eq!(house.browser().play("token", &[uid("ada"), pw("the app key")]).await[2], WRONG);
+}
+
+/// How an app password can stop being good while a sign-in by it is under way.
+#[tokio::test]
+async fn an_app_password_must_still_be_good_when_the_sign_in_ends() {
+    type Change = fn(&mut Token, &House);
+    let changes: [(&str, Change); 4] = [
+        ("replaced", |token, house| token.key_hash = house.store.keyring().lookup_hash("another key")),
+        ("of another sort", |token, _| token.intent = TokenIntent::Api),
+        ("somebody else's", |token, house| token.user = house.bob),
+        ("over", |token, house| token.expires = Some(house.clock.now())),
+    ];
+    for (name, change) in changes {
+        let house = house().await;
+        let token = password().with(json!({ "backends": ["authentik.core.auth.TokenBackend"] }));
+        house.flow("slow", json!({}), &[identification(), token, dummy(), login()]).await;
+        let mut repo = house.store.backend().begin(Durability::Full).await.unwrap();
+        let intent = TokenIntent::AppPassword;
+        let new = NewKey { identifier: "app", user: house.ada, intent, description: "", lifetime: None };
+        issue(&house.store, &mut *repo, &new, Some("the app key")).await.unwrap();
+        repo.save().await.unwrap();
+        let mut browser = house.browser();
+        assert_eq!(browser.play("slow", &[uid("ada"), pw("the app key")]).await[2], "dummy");
+        let mut repo = house.store.backend().begin(Durability::Full).await.unwrap();
+        let mut token = repo.tokens().find_by_identifier("app").await.unwrap().unwrap();
+        change(&mut token, &house);
+        repo.tokens().update(&token).await.unwrap();
+        repo.save().await.unwrap();
+        let said = browser.post("slow", &json!({})).await;
+        assert_eq!(said, "access-denied: Your account has changed meanwhile. Please sign in again.", "{name}");
+        assert_eq!(browser.user().await, None, "{name}");
+    }
 }
 
 /// One password in each form that Django keeps.

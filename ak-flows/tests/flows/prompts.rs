@@ -64,6 +64,7 @@ async fn every_type_of_field_refuses_what_it_does_not_ask_for() {
         ("text", json!({}), json!("a\u{0}"), "Null characters are not allowed."),
         ("text", json!({}), json!("x".repeat(5000)), "Ensure this field has no more than 4096 characters."),
         ("username", json!({}), json!("ada"), "Username is already taken."),
+        ("username", json!({}), json!("ADA"), "Username is already taken."),
         ("username", json!({}), json!(" ada"), "Username is already taken."),
         ("username", json!({}), json!("x".repeat(151)), "Ensure this field has no more than 150 characters."),
         ("username", json!({}), json!("a\nb"), "Enter a valid user name."),

@@ -116,16 +116,31 @@ async fn too_many_wrong_codes_make_everybody_wait_or_start_afresh() {
     let said = house.browser().from(FAR).play(SETUP, &tries).await;
     assert!(said[10].contains("not the code"), "{said:?}");
     let waiting = "prompt [code: There were too many wrong codes. Wait ten minutes, or restart the server for a new code.]";
-    assert_eq!(house.browser().from("203.0.113.8").play(SETUP, std::slice::from_ref(&right)).await[1], waiting);
-    // Who is at the machine need not wait.
+    let wrong = json!({ "code": "10" });
+    assert_eq!(house.browser().from("203.0.113.8").play(SETUP, std::slice::from_ref(&wrong)).await[1], waiting);
+    // Who has the right one, and who is at the machine, need not wait.
+    assert_eq!(house.browser().from(FAR).play(SETUP, std::slice::from_ref(&right)).await[1], "prompt");
     assert_eq!(house.browser().from("127.0.0.1").get(SETUP).await, "prompt");
     house.clock.advance(Duration::minutes(10));
-    assert_eq!(house.browser().from(FAR).play(SETUP, std::slice::from_ref(&right)).await[1], "prompt");
+    let said = house.browser().from(FAR).play(SETUP, std::slice::from_ref(&wrong)).await;
+    assert!(said[1].contains("not the code"), "{said:?}");
     house.browser().from(FAR).play(SETUP, &tries).await;
     let fresh = initial_setup::offer(&house.store).await.unwrap().unwrap();
     for code in [json!({ "code": fresh }), right] {
         assert_eq!(house.browser().from(FAR).play(SETUP, &[code]).await[1], "prompt");
     }
+}
+
+#[tokio::test]
+async fn a_code_is_good_for_a_day() {
+    let house = fresh().await;
+    let code = initial_setup::offer(&house.store).await.unwrap().unwrap();
+    let right = [json!({ "code": code })];
+    house.clock.advance(Duration::hours(23));
+    assert_eq!(house.browser().from(FAR).play(SETUP, &right).await[1], "prompt");
+    house.clock.advance(Duration::hours(1));
+    let said = house.browser().from(FAR).play(SETUP, &right).await;
+    assert!(said[1].contains("not the code"), "{said:?}");
 }
 
 #[tokio::test]

@@ -127,7 +127,8 @@ impl<'a> Browser<'a> {
 
     /// From this address.
     pub(crate) fn from(mut self, ip: &str) -> Self {
-        self.client.ip = Some(ip.parse().unwrap());
+        let ip: std::net::IpAddr = ip.parse().unwrap();
+        (self.client.ip, self.client.at_machine) = (Some(ip), ip.is_loopback());
         self
     }
 

@@ -44,7 +44,10 @@ impl ListQuery {
         };
         for (name, value) in parameters {
             match name.as_str() {
-                "search" => query.search = value,
+                "search" => {
+                    query.search =
+                        value.chars().take(256).collect::<String>().split_whitespace().take(16).collect::<Vec<_>>().join(" ")
+                }
                 "ordering" => query.ordering = value.split(',').filter(|f| !f.is_empty()).map(str::to_owned).collect(),
                 "page" => query.page = value.parse().ok().filter(|p| *p > 0).ok_or(BadQuery::Page)?,
                 // As clients are used to: a size that is no size is the default.

@@ -268,15 +268,15 @@ impl Store {
         Ok(())
     }
 
-    /// Takes in what others have written, unless that is told ([`Store::follow`]) or was looked for less than a second ago: one
-    /// cheap query a second where there are requests, and none where there are none.
+    /// Takes in what others have written, unless that was looked for less than a second ago, or five where it is told
+    /// ([`Store::follow`]): one cheap query where there are requests, and none where there are none.
     pub async fn refresh_now_and_then(self: &Arc<Self>) -> Result<()> {
         const EVERY: u64 = 1_000_000;
-        if self.is_told() {
-            return Ok(());
-        }
+        // A connection that listens can die without a word: what it should have told is looked for now and then all the same.
+        const EVERY_IF_TOLD: u64 = 5_000_000;
+        let every = if self.is_told() { EVERY_IF_TOLD } else { EVERY };
         let (now, last) = (self.clock.monotonic_micros(), self.looked.load(Ordering::Relaxed));
-        let due = last == 0 || now.saturating_sub(last) >= EVERY;
+        let due = last == 0 || now.saturating_sub(last) >= every;
         // Of several requests at once, one looks.
         if due && self.looked.compare_exchange(last, now.max(1), Ordering::Relaxed, Ordering::Relaxed).is_ok() {
             // A task of its own: whoever asks may go away in the middle, and nobody else would look for a second.

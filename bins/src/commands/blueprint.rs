@@ -63,12 +63,24 @@ pub(super) async fn export(
     Ok(())
 }
 
-/// For its owner's eyes only.
+/// For its owner's eyes only, and whole or not at all: a new file takes the place of an older one.
 async fn write(path: &Path, text: &str) -> std::io::Result<()> {
     use tokio::io::AsyncWriteExt as _;
-    let mut file = tokio::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path).await?;
-    file.write_all(text.as_bytes()).await?;
-    file.sync_all().await
+    let mut draft = path.as_os_str().to_owned();
+    draft.push(format!(".{}.draft", std::process::id()));
+    let draft = PathBuf::from(draft);
+    let mut file = tokio::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft).await?;
+    let written = async {
+        file.write_all(text.as_bytes()).await?;
+        file.sync_all().await?;
+        tokio::fs::rename(&draft, path).await
+    };
+    let written = written.await;
+    if written.is_err() {
+        // The draft is of no use; that it could not be written is what matters.
+        let _ = tokio::fs::remove_file(&draft).await;
+    }
+    written
 }
 
 async fn read(engine: &Engine, given: &Given) -> Result<(Blueprint, Options), CommandError> {

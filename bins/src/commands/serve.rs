@@ -3,6 +3,8 @@
 use std::net::SocketAddr;
 
 use ak_flows::initial_setup::{self, INITIAL_SETUP};
+use std::time::Duration;
+
 use ak_store::config::Settings;
 use ak_store::directory::password::PasswordHasher;
 
@@ -65,6 +67,14 @@ pub(super) async fn worker(settings: &Settings) -> Result<(), StartError> {
         () = &mut stop => return Ok(()),
     };
     store.follow();
+    // Before the first start of a server there is nothing that blueprints could build on; and what they made would be in its way.
+    while !ak_flows::is_set_up(&store).await? {
+        tracing::info!("waiting for the first start of a server");
+        tokio::select! {
+            () = tokio::time::sleep(Duration::from_secs(1)) => {}
+            () = &mut stop => return Ok(()),
+        }
+    }
     tracing::info!("working");
     let engine = blueprints(&store, &PasswordHasher::new(wiring.password_cost), settings);
     keep_working(&worker_of(&store, &format!("ak-worker-{}", std::process::id())), &engine, stop).await;

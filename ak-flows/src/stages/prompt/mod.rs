@@ -174,7 +174,7 @@ fn prompt_data(context: &Context) -> Map<String, Value> {
 
 /// Whether another account than the one that the flow is about has this user name.
 async fn is_taken(cx: &Cx<'_>, name: &str) -> Result<bool, StageError> {
-    let Some(holder) = cx.world.directory.identify(&[UserField::Username], name, false).await? else { return Ok(false) };
+    let Some(holder) = cx.world.directory.identify(&[UserField::Username], name, true).await? else { return Ok(false) };
     Ok(cx.subject().await?.is_none_or(|own| own.user.pk != holder.user.pk))
 }
 

@@ -4,7 +4,7 @@ use ak_store::clock::parse_moment;
 use ak_store::model::{Errors, Key, Span};
 use ak_store::records::{Repository, Token, TokenFilter, TokenIntent, TokenOrder, User};
 use async_trait::async_trait;
-use chrono::Duration;
+use chrono::{Duration, SecondsFormat};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
@@ -80,6 +80,12 @@ fn confine(app: &App, caller: &Caller, old: Option<&Map<String, Value>>, input: 
     if asked.is_some_and(|asked| asked > last) {
         let message = format!("Token expires exceeds maximum lifetime ({} UTC).", last.format("%Y-%m-%d %H:%M:%S"));
         return Err(ApiError::Invalid(Errors::field("expires", message, "invalid")));
+    }
+    // Who says nothing gets no more than she may ask for.
+    let is_unsaid = input.get("expires").map_or(old.is_none(), Value::is_null);
+    if is_unsaid {
+        let ends = last.min(app.store().clock().now() + Duration::days(1));
+        input.insert("expires".into(), ends.to_rfc3339_opts(SecondsFormat::Micros, true).into());
     }
     Ok(())
 }
