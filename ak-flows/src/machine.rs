@@ -39,16 +39,23 @@ pub struct Turn {
     pub refusal: Option<Refusal>,
     /// The stages that are behind her since the last turn.
     pub passed: Vec<Passed>,
+    /// Whether her answer was put to a stage: it was an answer to what she was asked.
+    pub heard: bool,
 }
 
 impl Turn {
     /// A challenge that stands before the plan's first stage.
     pub(crate) fn asking(plan: Plan, challenge: Challenge) -> Self {
-        Self { plan: Some(plan), reply: Reply::Challenge(challenge), ..Self::end(Reply::Done(String::new()), Vec::new()) }
+        Self {
+            plan: Some(plan),
+            reply: Reply::Challenge(challenge),
+            heard: true,
+            ..Self::end(Reply::Done(String::new()), Vec::new())
+        }
     }
 
     fn end(reply: Reply, effects: Vec<Effect>) -> Self {
-        Self { plan: None, reply, effects, refusal: None, passed: Vec::new() }
+        Self { plan: None, reply, effects, refusal: None, passed: Vec::new(), heard: false }
     }
 
     /// The end of a flow that was refused, as the flow says that refusals end. `next` is where the person wanted to go.
@@ -77,9 +84,18 @@ const ROOT: &str = "/";
 /// The flow's policies are asked again first. An answer to another challenge than the one shown changes nothing: the one shown
 /// is shown again.
 pub async fn advance(world: &World<'_>, flow: &Flow, plan: Plan, answer: Option<&Answer>) -> Result<Turn, StageError> {
-    let mut run = Run { world, flow, plan, effects: Vec::new(), written: BTreeMap::new(), restarted: false, passed: Vec::new() };
+    let mut run = Run {
+        world,
+        flow,
+        plan,
+        effects: Vec::new(),
+        written: BTreeMap::new(),
+        restarted: false,
+        passed: Vec::new(),
+        heard: false,
+    };
     let turn = go_on(&mut run, answer).await?;
-    Ok(Turn { passed: run.passed, ..turn })
+    Ok(Turn { passed: run.passed, heard: run.heard, ..turn })
 }
 
 async fn go_on(run: &mut Run<'_>, answer: Option<&Answer>) -> Result<Turn, StageError> {
@@ -102,6 +118,7 @@ async fn go_on(run: &mut Run<'_>, answer: Option<&Answer>) -> Result<Turn, Stage
         let waiting = answer.is_some();
         let go = run.turn(&mut answer).await?;
         let answered = waiting && answer.is_none();
+        run.heard |= answered;
         match go {
             Go::On => {}
             Go::End(turn) => return Ok(*turn),
@@ -142,6 +159,7 @@ struct Run<'a> {
     restarted: bool,
     /// See [`Turn::passed`].
     passed: Vec<Passed>,
+    heard: bool,
 }
 
 /// The plan's memory of the component that was shown last.
@@ -289,6 +307,7 @@ impl<'a> Run<'a> {
             effects: std::mem::take(&mut self.effects),
             refusal: None,
             passed: Vec::new(),
+            heard: false,
         }
     }
 

@@ -344,7 +344,9 @@ impl Runner {
         // The first page can be shown again from nothing. What another room or another flow has gathered cannot be gathered again, and
         // what a turn makes happen has to happen.
         let led_on = turn.plan.is_some() && matches!(turn.reply, Reply::Done(_));
-        if session.is_none() && answer.is_none() && turn.effects.is_empty() && !given && !led_on {
+        // An answer to something else (to a page of a session that has just become another one, say) is no reason to keep anything:
+        // a new session would take the place of the good one in the browser.
+        if session.is_none() && !turn.heard && turn.effects.is_empty() && !given && !led_on {
             return Ok(Some(Outcome::shown(turn)));
         }
         self.keep(visit, kept.as_ref(), turn, answer.is_some(), fresh).await
@@ -379,7 +381,7 @@ impl Runner {
         answered: bool,
         fresh: bool,
     ) -> Result<Option<Outcome>, RunError> {
-        let Turn { plan, reply, effects, refusal, passed } = turn;
+        let Turn { plan, reply, effects, refusal, passed, heard: _ } = turn;
         let failed = effects.iter().any(|e| matches!(e, Effect::Event { action: "login_failed", .. }));
         let mut page = Page::of(reply, plan.is_none());
         if let Some(session) = visit.session.as_ref().filter(|_| effects.is_empty() && plan.as_ref() == before) {
