@@ -1,0 +1,50 @@
+//! Figures: what the product costs, as one Markdown table.
+//!
+//! ```sh
+//! cargo build --release -p ak-bins && cargo run --release -p ak-tests --bin figures
+//! ```
+//!
+//! The server is the real program in a process of its own; what is measured inside says so. Times are medians, and worth
+//! something only beside other figures of the same run. With `--small` everything is little: whether all of it works.
+
+mod blueprints;
+mod engines;
+mod machine;
+mod objects;
+mod people;
+mod processes;
+mod table;
+mod writes;
+
+/// How much there is of everything.
+struct Scale {
+    objects: usize,
+    few_users: usize,
+    many_users: usize,
+    /// Logins of a series.
+    logins: usize,
+    /// Requests of a series.
+    requests: usize,
+    /// How long the server is left alone, in seconds.
+    idle: u64,
+}
+
+const FULL: Scale = Scale { objects: 10_000, few_users: 1_000, many_users: 100_000, logins: 1_000, requests: 500, idle: 65 };
+const SMALL: Scale = Scale { objects: 200, few_users: 20, many_users: 100, logins: 20, requests: 10, idle: 1 };
+
+#[tokio::main]
+async fn main() {
+    let scale = if std::env::args().any(|argument| argument == "--small") { SMALL } else { FULL };
+    ak_tests::install_crypto_provider();
+    println!("| what | figure | aim |\n|---|---|---|");
+    processes::size();
+    processes::starts().await;
+    processes::logins(&scale).await;
+    processes::pages(&scale).await;
+    machine::machine().await;
+    blueprints::blueprints().await;
+    objects::objects(&scale).await;
+    writes::writes(&scale).await;
+    people::people(&scale).await;
+    processes::idle(&scale).await;
+}
