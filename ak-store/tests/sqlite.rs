@@ -170,6 +170,22 @@ async fn changes_of_others_are_noticed() {
 }
 
 #[tokio::test]
+async fn a_lock_alone_writes_nothing() {
+    let (_folder, path) = place();
+    let (one, two) = (open(&path).await, open(&path).await);
+    one.changed_elsewhere().await.unwrap();
+    for (change, seen) in [(false, false), (true, true)] {
+        let mut tx = two.begin(Durability::Full).await.unwrap();
+        tx.objects().lock_revision().await.unwrap();
+        if change {
+            tx.settings().put("x", &json!(change)).await.unwrap();
+        }
+        tx.save().await.unwrap();
+        assert_eq!(one.changed_elsewhere().await.unwrap(), seen);
+    }
+}
+
+#[tokio::test]
 async fn more_views_than_connections_take_turns() {
     let (_folder, path) = place();
     let options = SqliteOptions { readers: 2, ..SqliteOptions::default() };

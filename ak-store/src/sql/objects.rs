@@ -133,7 +133,7 @@ impl Objects for Tx {
     }
 
     async fn lock_revision(&mut self) -> Result<u64> {
-        let row = self.take(Query::new(LOCK), |row| row.number("number")).await?;
+        let row = self.lock(Query::new(LOCK), |row| row.number("number")).await?;
         there(row)
     }
 

@@ -121,8 +121,17 @@ impl Lease {
     }
 
     /// Keeps what was done since [`Self::begin`].
-    pub(super) async fn commit(mut self) -> Result<()> {
-        self.connection()?.run("COMMIT").await?;
+    pub(super) async fn commit(self) -> Result<()> {
+        self.end("COMMIT").await
+    }
+
+    /// Undoes what was done since [`Self::begin`], and waits until it is undone.
+    pub(super) async fn roll_back(self) -> Result<()> {
+        self.end("ROLLBACK").await
+    }
+
+    async fn end(mut self, how: &'static str) -> Result<()> {
+        self.connection()?.run(how).await?;
         self.open = false;
         Ok(())
     }

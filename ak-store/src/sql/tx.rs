@@ -15,13 +15,15 @@ pub(super) struct Tx {
     lease: Lease,
     pub(super) dialect: &'static Dialect,
     writable: bool,
+    /// Whether a writing statement was run.
+    written: bool,
     failed: bool,
 }
 
 impl Tx {
     /// A transaction on a connection where one is open.
     pub(super) fn new(lease: Lease, dialect: &'static Dialect, writable: bool) -> Self {
-        Self { lease, dialect, writable, failed: false }
+        Self { lease, dialect, writable, written: false, failed: false }
     }
 
     /// A statement that finds one row by its key. In a writing transaction nobody else changes the row before its end, so that
@@ -63,6 +65,7 @@ impl Tx {
     /// Runs a writing statement; how many rows it changed.
     pub(super) async fn write(&mut self, query: Query) -> Result<u64> {
         self.check_query(&query)?;
+        self.written = true;
         self.lease.connection()?.write(query).await.inspect_err(|_| self.failed = true)
     }
 
@@ -76,6 +79,13 @@ impl Tx {
 
     /// Runs a writing statement with `RETURNING`, and reads its one row.
     pub(super) async fn take<T>(&mut self, query: Query, read: impl Fn(&Row) -> Result<T>) -> Result<Option<T>> {
+        self.check_query(&query)?;
+        self.written = true;
+        self.one(query, read).await
+    }
+
+    /// Takes a lock, until the end of the transaction, by a statement that writes what is there already.
+    pub(super) async fn lock<T>(&mut self, query: Query, read: impl Fn(&Row) -> Result<T>) -> Result<Option<T>> {
         self.check_query(&query)?;
         self.one(query, read).await
     }
@@ -147,6 +157,7 @@ impl Repository for Tx {
         if self.failed && self.writable {
             return Err(rules::failed_before());
         }
-        self.lease.commit().await
+        // Nobody has to wait for the disk to keep what it has.
+        if self.writable && !self.written { self.lease.roll_back().await } else { self.lease.commit().await }
     }
 }
