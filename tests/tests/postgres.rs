@@ -157,8 +157,10 @@ async fn write(client: &Client, name: &str, seen: &mut Seen) -> bool {
         return true;
     }
     assert_eq!((reply.status, reply.header("retry-after")), (503, "1"), "{}", reply.text);
-    assert_eq!(reply.body["code"], "busy");
-    assert!(reply.body["detail"].as_str().unwrap().contains("try again"), "{}", reply.text);
+    // Cut off in the middle, or not reached at all: two words for the same moment.
+    let code = reply.body["code"].as_str().unwrap();
+    assert!(matches!(code, "busy" | "unavailable"), "{}", reply.text);
+    assert!(reply.body["detail"].as_str().unwrap().to_lowercase().contains("try again"), "{}", reply.text);
     seen.refused += 1;
     false
 }
