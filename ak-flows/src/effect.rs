@@ -1,5 +1,6 @@
 //! What a flow makes happen: said by stages, done when the turn is kept.
 
+use ak_policy::PolicyEffect;
 use ak_store::model::Secret;
 use ak_store::records::{NewConsent, Token, TokenIntent, User};
 use chrono::{DateTime, Duration, Utc};
@@ -48,6 +49,13 @@ pub enum Effect {
     Consent(NewConsent),
     /// The initial set-up is over. Of several turns with this effect one is kept.
     FinishSetup,
+    /// What a policy made happen.
+    Policy {
+        /// The account that it was asked about, if any.
+        user: Option<i64>,
+        /// What is to happen.
+        effect: PolicyEffect,
+    },
     /// Something is worth noting.
     Event {
         /// What happened.
@@ -106,6 +114,11 @@ impl Proof {
 }
 
 impl Effect {
+    /// Whether it is no more than a policy's note: it needs no session.
+    pub(crate) const fn is_note(&self) -> bool {
+        matches!(self, Self::Policy { effect: PolicyEffect::Event { .. }, .. })
+    }
+
     /// An event with this context.
     pub fn event(action: &'static str, user: Option<i64>, context: Value) -> Self {
         let context = match context {

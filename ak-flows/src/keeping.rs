@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use ak_policy::PolicyEffect;
 use ak_store::records::{Durability, Event, NewUser, Repository, Session, User, UserField};
 use ak_store::{Result as StoreResult, StoreError};
 use chrono::{DateTime, Duration, Utc};
@@ -25,6 +26,7 @@ pub(crate) fn durability(effects: &[Effect]) -> Durability {
         | Effect::Consent(_)
         | Effect::FinishSetup => true,
         Effect::Login(login) => login.terminate_others,
+        Effect::Policy { effect, .. } => !matches!(effect, PolicyEffect::Event { .. }),
         Effect::Event { .. } => false,
     };
     if effects.iter().any(lasting) { Durability::Full } else { Durability::Relaxed }
@@ -220,9 +222,35 @@ impl<'a> Keeping<'a> {
                     self.repo.consents().put(&ak_store::records::NewConsent { user, ..consent.clone() }).await?;
                 }
                 Effect::Event { action, user, context } => self.event(action, *user, context.clone()).await?,
+                Effect::Policy { user, effect } => self.policy(*user, effect).await?,
             }
         }
         Ok(())
+    }
+
+    /// Does what a policy made happen. What it was about may be gone meanwhile; then there is nothing to do.
+    pub(crate) async fn policy(&mut self, asked_about: Option<i64>, effect: &PolicyEffect) -> StoreResult<()> {
+        let now = self.runner.store().clock().now();
+        match effect {
+            PolicyEffect::Event { action, context } => {
+                let about = asked_about.map(|user| self.real(user));
+                self.event(action, about, context.clone()).await
+            }
+            PolicyEffect::AddToGroup { user, group } => {
+                let user = self.real(*user);
+                let both = self.repo.users().lookup(user).await?.is_some() && self.repo.groups().lookup(*group).await?.is_some();
+                if both { self.repo.groups().add_member(*group, user).await } else { Ok(()) }
+            }
+            PolicyEffect::RemoveFromGroup { user, group } => {
+                let user = self.real(*user);
+                self.repo.groups().remove_member(*group, user).await.map(|_| ())
+            }
+            PolicyEffect::SetAttributes { user, attributes } => {
+                let user = self.real(*user);
+                let Some(found) = self.repo.users().lookup(user).await? else { return Ok(()) };
+                self.repo.users().update(&User { attributes: attributes.clone(), ..found }, now).await
+            }
+        }
     }
 
     async fn create(&mut self, user: &User, groups: &[uuid::Uuid]) -> Kept<()> {

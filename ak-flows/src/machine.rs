@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use ak_policy::{Context, decide};
+use ak_policy::Context;
 use ak_store::directory::Person;
 use ak_store::model::{Pk, Ref};
 use serde_json::{Map, Value, json};
@@ -14,7 +14,7 @@ use crate::flow::{DeniedAction, Designation, Flow};
 use crate::history::Passed;
 use crate::next;
 use crate::plan::Plan;
-use crate::planner::{self, Refusal, check_policies, check_still, request};
+use crate::planner::{self, Refusal, check_policies, check_still};
 use crate::stage::{Answer, Cx, Stage, StageError, Step, World};
 
 /// What the person gets to see.
@@ -102,7 +102,10 @@ async fn go_on(run: &mut Run<'_>, answer: Option<&Answer>) -> Result<Turn, Stage
     let (world, flow) = (run.world, run.flow);
     let at = Ref::new(run.plan.flow_pk());
     let subject = run.subject().await?;
-    let still = check_still(world, flow).and_then(|()| check_policies(world, at, subject.as_ref(), &run.plan.context));
+    let still = match check_still(world, flow) {
+        Ok(()) => check_policies(world, at, subject.as_ref(), &mut run.plan.context, &mut run.effects).await,
+        refused => refused,
+    };
     if let Err(refusal) = still {
         return Ok(run.refused(refusal, subject.as_ref()));
     }
@@ -110,7 +113,7 @@ async fn go_on(run: &mut Run<'_>, answer: Option<&Answer>) -> Result<Turn, Stage
     if run.plan.bindings != planner::fingerprint(world, at) {
         // The flow was changed since: a stage that was added must not be missing for who had begun before.
         answer = None;
-        if let Err(refusal) = run.restart(false, subject.as_ref()) {
+        if let Err(refusal) = run.restart(false, subject.as_ref()).await {
             return Ok(run.refused(refusal, subject.as_ref()));
         }
     }
@@ -128,7 +131,7 @@ async fn go_on(run: &mut Run<'_>, answer: Option<&Answer>) -> Result<Turn, Stage
                 // An answer that was not taken was meant for what is no more.
                 answer = None;
                 let subject = run.subject().await?;
-                if let Err(refusal) = run.restart(keep_context, subject.as_ref()) {
+                if let Err(refusal) = run.restart(keep_context, subject.as_ref()).await {
                     return Ok(run.refused(refusal, subject.as_ref()));
                 }
             }
@@ -206,7 +209,8 @@ impl<'a> Run<'a> {
         if !self.plan.entered {
             if step.re_evaluate {
                 let subject = self.subject().await?;
-                let decision = decide(at.pk(), &request(self.world, subject.as_ref(), &self.plan.context));
+                let (context, effects) = (&mut self.plan.context, &mut self.effects);
+                let decision = planner::ask(self.world, at.pk(), subject.as_ref(), context, effects).await;
                 if decision.undecided {
                     let refusal = Refusal::by("a policy of a stage failed to decide", decision);
                     return Ok(Go::end(self.refused(refusal, subject.as_ref())));
@@ -312,11 +316,12 @@ impl<'a> Run<'a> {
     }
 
     /// The plan is made anew; refused, the old one is over all the same.
-    fn restart(&mut self, keep_context: bool, subject: Option<&Person>) -> Result<(), Refusal> {
+    async fn restart(&mut self, keep_context: bool, subject: Option<&Person>) -> Result<(), Refusal> {
         let context = if keep_context { std::mem::take(&mut self.plan.context) } else { Context::default() };
         let subject = if keep_context { subject } else { self.world.person };
         let next = self.plan.next.clone();
-        self.plan = planner::plan(self.world, Ref::new(self.plan.flow_pk()), self.flow, context, subject, next)?;
+        let at = Ref::new(self.plan.flow_pk());
+        self.plan = planner::plan(self.world, at, self.flow, context, subject, next, &mut self.effects).await?;
         Ok(())
     }
 
@@ -375,8 +380,9 @@ impl<'a> Run<'a> {
         context.set(Context::IS_REDIRECTED, self.flow.slug.as_str());
         let subject = if keep_context { subject.as_ref() } else { self.world.person };
         let next = self.plan.next.clone();
-        let effects = std::mem::take(&mut self.effects);
-        Ok(match planner::plan(self.world, to, flow, context, subject, next.clone()) {
+        let mut effects = std::mem::take(&mut self.effects);
+        let planned = planner::plan(self.world, to, flow, context, subject, next.clone(), &mut effects).await;
+        Ok(match planned {
             Ok(plan) => Turn { plan: Some(plan), ..Turn::end(Reply::Done(format!("/if/flow/{}/", flow.slug)), effects) },
             Err(refusal) => Turn { effects, ..Turn::refused(flow, refusal, next.as_deref(), subject, None) },
         })

@@ -1,10 +1,13 @@
 //! From a flow to a plan: who may begin it, and which stages it has for this person.
 
-use ak_policy::{Context, Decision, Request, decide};
+use std::sync::Arc;
+
+use ak_policy::{Context, Decision, HttpRequest, Request, decide};
 use ak_store::directory::Person;
-use ak_store::model::{Key, Ref};
+use ak_store::model::{Key, Pk, Ref};
 
 use crate::binding::FlowStageBinding;
+use crate::effect::Effect;
 use crate::flow::{Authentication, Designation, Flow};
 use crate::plan::{Plan, PlanStep};
 use crate::stage::{Stage, World};
@@ -33,32 +36,64 @@ impl Refusal {
 }
 
 /// The request that policies of a flow see: about the account that is being identified, else the one that has signed in.
-pub(crate) fn request<'a>(world: &'a World<'a>, subject: Option<&'a Person>, context: &'a Context) -> Request<'a> {
-    Request { snapshot: world.snapshot, person: subject, context, client_ip: world.client.ip, now: world.now }
+pub(crate) fn request(world: &World<'_>, subject: Option<&Person>, context: &Context) -> Request {
+    let http = HttpRequest {
+        host: world.client.host.clone(),
+        headers: [("user-agent".to_owned(), world.client.user_agent.clone())].into(),
+        ..HttpRequest::default()
+    };
+    Request {
+        person: subject.cloned().map(Arc::new),
+        context: context.clone(),
+        client_ip: world.client.ip,
+        now: world.now,
+        http: Some(Arc::new(http)),
+        ..Request::new(world.snapshot.clone(), world.services.clone())
+    }
+}
+
+/// Asks the policies of `target` about `subject`. What they change of what the flow has gathered is changed; what else they make
+/// happen joins the effects.
+pub(crate) async fn ask(
+    world: &World<'_>,
+    target: Pk,
+    subject: Option<&Person>,
+    context: &mut Context,
+    effects: &mut Vec<Effect>,
+) -> Decision {
+    let mut decision = decide(target, &request(world, subject, context)).await;
+    let changes = std::mem::take(&mut decision.changes);
+    changes.apply(context);
+    let user = subject.map(|p| p.user.pk);
+    effects.extend(changes.effects.into_iter().map(|effect| Effect::Policy { user, effect }));
+    decision
 }
 
 /// Whether the policies of a flow let the person go on.
-pub(crate) fn check_policies(
+pub(crate) async fn check_policies(
     world: &World<'_>,
     flow: Ref<Flow>,
     subject: Option<&Person>,
-    context: &Context,
+    context: &mut Context,
+    effects: &mut Vec<Effect>,
 ) -> Result<(), Refusal> {
-    let decision = decide(flow.pk(), &request(world, subject, context));
+    let decision = ask(world, flow.pk(), subject, context, effects).await;
     if decision.passing { Ok(()) } else { Err(Refusal::by("the policies of the flow refuse", decision)) }
 }
 
-/// Makes a plan. `subject` is the account that the context names, else the one that has signed in.
-pub fn plan(
+/// Makes a plan. `subject` is the account that the context names, else the one that has signed in; `effects` take up what policies
+/// make happen, whether they let the person begin or not.
+pub async fn plan(
     world: &World<'_>,
     at: Ref<Flow>,
     flow: &Flow,
-    context: Context,
+    mut context: Context,
     subject: Option<&Person>,
     next: Option<String>,
+    effects: &mut Vec<Effect>,
 ) -> Result<Plan, Refusal> {
     check_authentication(world, flow, &context)?;
-    check_policies(world, at, subject, &context)?;
+    check_policies(world, at, subject, &mut context, effects).await?;
     let mut bindings = Vec::new();
     for found in world.snapshot.referring::<FlowStageBinding>(Key::from(at)) {
         let (to, binding) = found.map_err(|broken| Refusal::new(broken.to_string()))?;
@@ -71,7 +106,7 @@ pub fn plan(
     let mut steps = Vec::with_capacity(bindings.len());
     for (to, binding) in bindings {
         if binding.evaluate_on_plan {
-            let decision = decide(to.pk(), &request(world, subject, &context));
+            let decision = ask(world, to.pk(), subject, &mut context, effects).await;
             if decision.undecided {
                 return Err(Refusal::by("a policy of a stage failed to decide", decision));
             }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ak_policy::Context;
+use ak_policy::{Context, Services};
 use ak_store::directory::Person;
 use ak_store::model::{Ref, Snapshot, Store};
 use ak_store::records::{Durability, Repository, Session};
@@ -54,6 +54,7 @@ pub struct Runner {
     store: Arc<Store>,
     directory: Arc<dyn Directory>,
     options: RunnerOptions,
+    services: Arc<Services>,
 }
 
 /// Who comes, and with what.
@@ -177,7 +178,19 @@ pub fn session_id(key: &str) -> [u8; 32] {
 impl Runner {
     /// Runs the flows of `store` for the people of `directory`.
     pub fn new(store: Arc<Store>, directory: Arc<dyn Directory>, options: RunnerOptions) -> Self {
-        Self { store, directory, options }
+        let services = Arc::new(Services::of(&store));
+        Self { store, directory, options, services }
+    }
+
+    /// The same with these services for policies.
+    #[must_use]
+    pub fn with_services(self, services: Arc<Services>) -> Self {
+        Self { services, ..self }
+    }
+
+    /// What policies look things up with.
+    pub fn services(&self) -> &Arc<Services> {
+        &self.services
     }
 
     /// The people.
@@ -271,6 +284,7 @@ impl Runner {
             client: &visit.client,
             person: visit.person.as_ref(),
             request_id: &visit.request_id,
+            services: &self.services,
         }
     }
 
@@ -279,7 +293,10 @@ impl Runner {
     pub async fn seed(&self, visit: &Visit, slug: &str, context: Context) -> Result<Result<(), Refusal>, RunError> {
         let snapshot = self.store.snapshot();
         let (at, flow) = snapshot.by::<Flow>("slug", slug).ok_or(RunError::NoFlow)?;
-        let plan = match self.begin(&self.world(&snapshot, visit), at, flow, context, None).await? {
+        let mut begun = Vec::new();
+        let plan = self.begin(&self.world(&snapshot, visit), at, flow, context, None, &mut begun).await?;
+        self.note(visit, begun).await?;
+        let plan = match plan {
             Ok(plan) => plan,
             Err(refusal) => return Ok(Err(refusal)),
         };
@@ -305,6 +322,7 @@ impl Runner {
         context: Context,
     ) -> Result<Option<Outcome>, RunError> {
         let world = self.world(snapshot, visit);
+        let mut begun = Vec::new();
         let session = visit.session.as_ref();
         let mut given = context != Context::default();
         let kept = session.and_then(|s| s.plan.as_ref()).and_then(Plan::read);
@@ -319,9 +337,9 @@ impl Runner {
                 }
                 Ok(plan)
             }
-            None => self.begin(&world, at, flow, context, input.next.clone()).await?,
+            None => self.begin(&world, at, flow, context, input.next.clone(), &mut begun).await?,
         };
-        let turn = match plan {
+        let mut turn = match plan {
             Ok(mut plan) if initial_setup::is_setup(&plan) => {
                 let code = input.code.as_deref();
                 match initial_setup::gate(&self.store, &world, &mut plan.context, answer, code).await? {
@@ -337,6 +355,7 @@ impl Runner {
             Ok(plan) => advance(&world, flow, plan, answer).await?,
             Err(refusal) => Turn::refused(flow, refusal, input.next.as_deref(), visit.person.as_ref(), None),
         };
+        turn.effects.splice(..0, begun);
         if let Some(refusal) = &turn.refusal {
             let decision = refusal.decision.as_ref().and_then(|d| serde_json::to_string(d).ok()).unwrap_or_default();
             tracing::info!(flow = flow.slug, request_id = visit.request_id, reason = refusal.reason, decision, "flow refused");
@@ -346,7 +365,8 @@ impl Runner {
         let led_on = turn.plan.is_some() && matches!(turn.reply, Reply::Done(_));
         // An answer to something else (to a page of a session that has just become another one, say) is no reason to keep anything:
         // a new session would take the place of the good one in the browser.
-        if session.is_none() && !turn.heard && turn.effects.is_empty() && !given && !led_on {
+        if session.is_none() && !turn.heard && turn.effects.iter().all(Effect::is_note) && !given && !led_on {
+            self.note(visit, std::mem::take(&mut turn.effects)).await?;
             return Ok(Some(Outcome::shown(turn)));
         }
         self.keep(visit, kept.as_ref(), turn, answer.is_some(), fresh).await
@@ -359,6 +379,7 @@ impl Runner {
         flow: &Flow,
         context: Context,
         next: Option<String>,
+        effects: &mut Vec<Effect>,
     ) -> StoreResult<Result<Plan, Refusal>> {
         let mut context = context;
         if flow.slug == INITIAL_SETUP {
@@ -369,7 +390,7 @@ impl Runner {
             None => None,
         };
         let subject = pending.as_ref().or(world.person);
-        Ok(planner::plan(world, at, flow, context, subject, next))
+        Ok(planner::plan(world, at, flow, context, subject, next, effects).await)
     }
 
     /// Keeps what a turn has changed: the plan if it still is the one that was read, and the effects with it. `None`: it is not.
@@ -381,7 +402,7 @@ impl Runner {
         answered: bool,
         fresh: bool,
     ) -> Result<Option<Outcome>, RunError> {
-        let Turn { plan, reply, effects, refusal, passed, heard: _ } = turn;
+        let Turn { plan, reply, mut effects, refusal, passed, heard: _ } = turn;
         let failed = effects.iter().any(|e| matches!(e, Effect::Event { action: "login_failed", .. }));
         let mut page = Page::of(reply, plan.is_none());
         if let Some(session) = visit.session.as_ref().filter(|_| effects.is_empty() && plan.as_ref() == before) {
@@ -402,7 +423,10 @@ impl Runner {
                 Ok(Some(Outcome { page, cookie, turn, session, taken: answered, refusal, failed }))
             }
             Err(Unkept::Lost) => {
-                self.note_lost(visit, effects).await?;
+                // Of several answers to one turn one is kept, but what the others tried is noted all the same: otherwise guesses
+                // made at once would leave no trace.
+                effects.retain(|e| e.is_note() || matches!(e, Effect::Event { action: "login_failed", .. }));
+                self.note(visit, effects).await?;
                 Ok(None)
             }
             Err(Unkept::Refused(why)) => Err(StageError::Failed(why.to_owned()).into()),
@@ -426,19 +450,18 @@ impl Runner {
         Ok(kept)
     }
 
-    /// Of several answers to one turn one is kept, but what the others tried is noted all the same: otherwise guesses made at once
-    /// would leave no trace.
-    async fn note_lost(&self, visit: &Visit, effects: Vec<Effect>) -> StoreResult<()> {
-        let failures: Vec<Effect> =
-            effects.into_iter().filter(|e| matches!(e, Effect::Event { action: "login_failed", .. })).collect();
-        if failures.is_empty() {
+    /// Keeps notes that belong to no turn.
+    async fn note(&self, visit: &Visit, notes: Vec<Effect>) -> StoreResult<()> {
+        if notes.is_empty() {
             return Ok(());
         }
         let mut repo = self.store.backend().begin(Durability::Relaxed).await?;
         let mut keep = Keeping::new(self, &mut *repo, visit);
-        for failure in failures {
-            if let Effect::Event { action, user, context } = failure {
-                keep.event(action, user, context).await?;
+        for note in notes {
+            match note {
+                Effect::Event { action, user, context } => keep.event(action, user, context).await?,
+                Effect::Policy { user, effect } => keep.policy(user, &effect).await?,
+                _ => {}
             }
         }
         repo.save().await

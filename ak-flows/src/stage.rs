@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::sync::Arc;
 
-use ak_policy::Context;
+use ak_policy::{Context, Services};
 use ak_store::Rng;
 use ak_store::directory::Person;
 use ak_store::model::{Key, Pk, Ref, Row, Snapshot, Target};
@@ -164,6 +165,8 @@ pub struct World<'a> {
     pub person: Option<&'a Person>,
     /// The id of the request, for error pages and logs.
     pub request_id: &'a str,
+    /// What policies look things up with.
+    pub services: &'a Arc<Services>,
 }
 
 impl<'a> World<'a> {

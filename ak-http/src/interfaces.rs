@@ -82,10 +82,10 @@ pub(crate) async fn user(
 ) -> Result<Response, PageError> {
     let visit = app.visit(&headers, &origin).await.map_err(page_error(&app, &origin))?;
     let Some(person) = &visit.person else { return Ok(see_other(&sign_in_for(&uri))) };
-    if let Some(elsewhere) = only_application(&app, &origin, person) {
+    if let Some(elsewhere) = only_application(&app, &origin, person).await {
         return Ok(elsewhere);
     }
-    let applications = applications(&app, &origin, person);
+    let applications = applications(&app, &origin, person).await;
     let sessions = sessions(&app, &visit, person.user.pk).await.map_err(page_error(&app, &origin))?;
     let user = UserView {
         name: person.user.name.clone(),
@@ -105,27 +105,28 @@ pub(crate) async fn user(
 }
 
 /// Where people from outside are led instead of a page of their own: to the brand's application, if there is one.
-fn only_application(app: &App, origin: &Origin, person: &Person) -> Option<Response> {
+async fn only_application(app: &App, origin: &Origin, person: &Person) -> Option<Response> {
     let snapshot = app.store().snapshot();
     let (_, brand) = Brand::of_host(&snapshot, origin.host_name()).filter(|_| person.user.r#type == UserType::External)?;
     let at = brand.default_application?;
     let url = snapshot.get(at)?.launch_url(Some(&person.user), app.store().install_id())?;
-    let context = Context::default();
-    let now = app.store().clock().now();
-    let request = Request { snapshot: &snapshot, person: Some(person), context: &context, client_ip: origin.ip, now };
-    let may = decide(at.pk(), &request).passing;
+    let may = decide(at.pk(), &request(app, origin, Some(person))).await.passing;
     // As it can stand in a header: names of hosts in ASCII.
     let url = url::Url::parse(&url).ok()?;
     Some(if may { see_other(url.as_str()) } else { app.denied_page(&Look::of(app, origin), origin) })
 }
 
+/// What is asked about a person outside flows.
+fn request(app: &App, origin: &Origin, person: Option<&Person>) -> Request {
+    let request = Request::new(Snapshot::clone(&app.store().snapshot()), app.runner.services().clone()).of(person);
+    Request { client_ip: origin.ip, ..request }
+}
+
 /// What a person may open, under its headings; what has none comes first.
-fn applications(app: &App, origin: &Origin, person: &Person) -> Vec<SectionView> {
-    let (snapshot, context) = (app.store().snapshot(), Context::default());
-    let now = app.store().clock().now();
-    let request = Request { snapshot: &snapshot, person: Some(person), context: &context, client_ip: origin.ip, now };
+async fn applications(app: &App, origin: &Origin, person: &Person) -> Vec<SectionView> {
+    let request = request(app, origin, Some(person));
     let mut sections: Vec<SectionView> = Vec::new();
-    for (_, application) in Application::of_person(&request) {
+    for (_, application) in Application::of_person(&request).await {
         let view = ApplicationView {
             name: application.name.clone(),
             initial: application.name.chars().next().map(|c| c.to_uppercase().collect()).unwrap_or_default(),
@@ -185,7 +186,10 @@ pub(crate) async fn default_flow(
     headers: HeaderMap,
 ) -> Result<Response, PageError> {
     let visit = app.visit(&headers, &origin).await.map_err(page_error(&app, &origin))?;
-    let found = Designation::parse(&designation).and_then(|d| app.default_flow(&visit, &origin, d));
+    let found = match Designation::parse(&designation) {
+        Some(designation) => app.default_flow(&visit, &origin, designation).await,
+        None => None,
+    };
     let Some(slug) = found else {
         return Ok(app.not_found_page(&Look::of(&app, &origin)));
     };
@@ -194,23 +198,22 @@ pub(crate) async fn default_flow(
 }
 
 impl App {
-    fn default_flow(&self, visit: &Visit, origin: &Origin, designation: Designation) -> Option<String> {
+    async fn default_flow(&self, visit: &Visit, origin: &Origin, designation: Designation) -> Option<String> {
         let snapshot = self.store().snapshot();
         let brand = Brand::of_host(&snapshot, origin.host_name());
         if let Some(flow) = brand.and_then(|(_, b)| b.flow(designation)).and_then(|to| snapshot.get(to)) {
             return Some(flow.slug.clone());
         }
-        let context = Context::default();
-        let request = Request {
-            snapshot: &snapshot,
-            person: visit.person.as_ref(),
-            context: &context,
-            client_ip: origin.ip,
-            now: self.store().clock().now(),
-        };
+        let request = request(self, origin, visit.person.as_ref());
         let flows = snapshot.all::<Flow>().filter(|(_, flow)| flow.designation == designation);
-        let open = flows.filter(|(at, _): &(Ref<Flow>, &Flow)| decide(at.pk(), &request).passing);
-        open.map(|(_, flow)| flow.slug.as_str()).min().map(str::to_owned)
+        let mut flows: Vec<(&str, Ref<Flow>)> = flows.map(|(at, flow)| (flow.slug.as_str(), at)).collect();
+        flows.sort_unstable_by_key(|(slug, _)| *slug);
+        for (slug, at) in flows {
+            if decide(at.pk(), &request).await.passing {
+                return Some(slug.to_owned());
+            }
+        }
+        None
     }
 }
 

@@ -1,17 +1,13 @@
 //! What is bound to what.
 
-use std::net::IpAddr;
-use std::time::Duration;
-
-use ak_store::directory::Person;
-use ak_store::model::{Errors, Key, Kind, Meta, RecordRef, Ref, Row, Snapshot, Target, user_uid};
+use ak_store::model::{Errors, Key, Kind, Meta, RecordRef, Ref, Row, Target, user_uid};
 use ak_store::records::{Group, User};
 use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::context::Context;
+use crate::policy::Policy;
 
 /// How the results of several bindings make one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
@@ -32,20 +28,6 @@ pub trait PolicyTarget: Send + Sync {
 
 impl Target for dyn PolicyTarget {
     const NAME: &'static str = "authentik_policies.policybindingmodel";
-}
-
-/// The role of what can decide.
-pub trait Policy: Send + Sync {
-    /// Its name, for the trace.
-    fn name(&self) -> &str;
-
-    /// Whether the request is let through. It reads only what it is given, and stops itself with an error before `limit` (the
-    /// binding's time-out) is over.
-    fn evaluate(&self, request: &Request<'_>, limit: Duration) -> Result<Verdict, PolicyError>;
-}
-
-impl Target for dyn Policy {
-    const NAME: &'static str = "authentik_policies.policy";
 }
 
 /// The read-only fields that all policies share.
@@ -74,34 +56,6 @@ impl PolicyShown {
             bound_to: row.snapshot.referring::<PolicyBinding>(Key::Object(row.pk())).count(),
         }
     }
-}
-
-/// What a policy answers.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Verdict {
-    /// Whether the request is let through.
-    pub passing: bool,
-    /// What the person is told when she is refused.
-    pub messages: Vec<String>,
-}
-
-/// A policy could not decide. The text is for administrators.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct PolicyError(pub String);
-
-/// What is asked.
-pub struct Request<'a> {
-    /// All objects.
-    pub snapshot: &'a Snapshot,
-    /// Who asks; `None` for somebody who has not signed in.
-    pub person: Option<&'a Person>,
-    /// What the flow has gathered; empty outside flows.
-    pub context: &'a Context,
-    /// Where the request came from.
-    pub client_ip: Option<IpAddr>,
-    /// The present moment.
-    pub now: DateTime<Utc>,
 }
 
 /// Ties a policy, an account or a group to something that is guarded.

@@ -2,7 +2,10 @@
 
 use ak_store::model::Pk;
 use serde::Serialize;
+use serde_json::{Map, json};
 use uuid::Uuid;
+
+use crate::policy::{Changes, Failure, LogLine, PolicyEffect};
 
 /// Whether somebody may, and why.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -16,6 +19,9 @@ pub struct Decision {
     /// An error stood in for a result that could have changed the decision. Whoever would pass over a protection on a plain "no"
     /// must refuse instead.
     pub undecided: bool,
+    /// What the policies changed. Whoever asked makes the changes, or, in a trial, does not.
+    #[serde(skip)]
+    pub changes: Changes,
 }
 
 /// What one binding said.
@@ -33,6 +39,14 @@ pub struct Trace {
     pub outcome: Outcome,
     /// The result that counted.
     pub passing: bool,
+    /// What it told the person.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub messages: Vec<String>,
+    /// What it logged.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub log: Vec<LogLine>,
+    /// How long it took, in microseconds.
+    pub micros: u64,
 }
 
 /// Whom or what a binding asks.
@@ -56,13 +70,13 @@ pub enum Outcome {
     /// It answered.
     Answered,
     /// It could not decide; the binding's failure result counted.
-    Failed(String),
+    Failed(Failure),
 }
 
 impl Decision {
     /// The decision where nothing is bound: everybody may.
-    pub const fn open() -> Self {
-        Self { passing: true, messages: Vec::new(), trace: Vec::new(), undecided: false }
+    pub fn open() -> Self {
+        Self { passing: true, messages: Vec::new(), trace: Vec::new(), undecided: false, changes: Changes::default() }
     }
 
     /// The decision where something that guards cannot be read: nobody may.
@@ -72,9 +86,30 @@ impl Decision {
             order: 0,
             subject: Subject::Unknown(pk.to_string()),
             negate: false,
-            outcome: Outcome::Failed(problem.to_owned()),
+            outcome: Outcome::Failed(Failure::new(problem)),
             passing: false,
+            messages: Vec::new(),
+            log: Vec::new(),
+            micros: 0,
         };
-        Self { passing: false, messages: Vec::new(), trace: vec![trace], undecided: true }
+        Self { passing: false, trace: vec![trace], undecided: true, ..Self::open() }
+    }
+
+    /// The events that tell of what could not decide, and of the decisions of policies whose executions are noted.
+    pub(crate) fn note(&mut self, index: usize, always: bool) {
+        let Some(trace) = self.trace.get(index) else { return };
+        let failed = matches!(trace.outcome, Outcome::Failed(_));
+        if !failed && !always {
+            return;
+        }
+        let action = if failed { "policy_exception" } else { "policy_execution" };
+        let mut context = Map::new();
+        let message = match &trace.outcome {
+            Outcome::Failed(failure) => format!("Policy failed: {failure}"),
+            Outcome::Answered => "Policy executed".to_owned(),
+        };
+        context.insert("message".into(), message.into());
+        context.insert("binding".into(), json!(trace));
+        self.changes.effects.push(PolicyEffect::Event { action: action.into(), context });
     }
 }

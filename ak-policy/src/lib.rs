@@ -5,32 +5,37 @@
 //! An error in a policy never lets anybody through.
 //!
 //! # How to add a policy
-//! 1. A kind (see `ak_store::model`) that implements [`Policy`] and plays the role `dyn Policy`; its `Shown` is (or flattens) [`PolicyShown`].
+//! 1. A kind (see `ak_store::model`) that implements [`Policy`] and plays the role `dyn Policy`, as those in [`mod@kinds`]; its `Shown` is (or
+//!    flattens) [`PolicyShown`].
 //! 2. One line `.with::<MyPolicy>()` in [`kinds`], or in your own program's registry.
+//!
+//! # How to add a function for expressions
+//! One line in the table of its subject below `script/functions`, or, for a room above this one, in a table of its own that is given
+//! to [`script::install`]. Its documentation stands in that line; [`script::reference`] prints all of it.
 
 mod application;
 mod binding;
 mod context;
 mod decision;
 mod engine;
+pub mod kinds;
 mod permission;
+mod policy;
+mod pool;
+mod request;
 mod role;
+pub mod script;
+mod services;
 
 pub use application::{Application, LaunchUrl};
-pub use binding::{
-    EngineMode, POLICY_FIELDS, Policy, PolicyBinding, PolicyError, PolicyShown, PolicyTarget, Request, Verdict, partial_group,
-    partial_user,
-};
+pub use binding::{EngineMode, POLICY_FIELDS, PolicyBinding, PolicyShown, PolicyTarget, partial_group, partial_user};
 pub use context::Context;
 pub use decision::{Decision, Outcome, Subject, Trace};
-pub use engine::{decide, decide_all};
+pub use engine::{decide, decide_all, decide_many};
+pub use kinds::kinds;
 pub use permission::{Permission, Permissions, SYSTEM};
+pub use policy::{Changes, Failure, LogLine, Policy, PolicyEffect, Verdict};
+pub use pool::wait;
+pub use request::{HttpRequest, Request};
 pub use role::{ObjectGrant, Role};
-
-use ak_store::model::Registry;
-
-/// Registers the kinds of this room.
-#[must_use]
-pub fn kinds(registry: Registry) -> Registry {
-    registry.with::<PolicyBinding>().with::<Application>().with::<Role>().family::<dyn Policy>("policies/all", POLICY_FIELDS)
-}
+pub use services::{Conditions, Dns, PeopleLookup, Services, SystemDns};

@@ -8,10 +8,10 @@
 
 use std::sync::Arc;
 
-use ak_policy::{Context, Decision, EngineMode, Outcome, Policy, PolicyError, PolicyTarget, Request, Subject, Verdict, decide};
+use ak_policy::{Decision, EngineMode, Failure, Outcome, Policy, PolicyTarget, Request, Services, Subject, Verdict, decide};
 use ak_store::directory::Person;
 use ak_store::memory::MemoryBackend;
-use ak_store::model::{Change, Kind, Meta, Pk, Registry, Roles, Row, Store, StoreOptions, WriteError};
+use ak_store::model::{Change, Kind, Meta, Pk, Registry, Roles, Row, Snapshot, Store, StoreOptions, WriteError};
 use ak_store::records::{Durability, Group, NewUser};
 use ak_store::{ManualClock, SeededRng};
 use schemars::JsonSchema;
@@ -57,10 +57,10 @@ impl Policy for Says {
         &self.name
     }
 
-    fn evaluate(&self, _: &Request<'_>, _: std::time::Duration) -> Result<Verdict, PolicyError> {
+    fn evaluate(&self, _: &Arc<Request>, _: std::time::Duration) -> Result<Verdict, Failure> {
         match self.says.as_str() {
-            "yes" | "no" => Ok(Verdict { passing: self.says == "yes", messages: self.messages.clone() }),
-            other => Err(PolicyError(other.into())),
+            "yes" | "no" => Ok(Verdict { messages: self.messages.clone(), ..Verdict::plain(self.says == "yes") }),
+            other => Err(other.into()),
         }
     }
 }
@@ -133,13 +133,13 @@ impl House {
             house.says(house.any, says, fields.clone()).await;
             house.says(house.all, says, fields.clone()).await;
         }
-        (house.decide(house.any, None), house.decide(house.all, None))
+        (house.decide(house.any, None).await, house.decide(house.all, None).await)
     }
 
-    fn decide(&self, door: Pk, person: Option<&Person>) -> Decision {
-        let (snapshot, context) = (self.store.snapshot(), Context::default());
-        let now = self.store.clock().now();
-        decide(door, &Request { snapshot: &snapshot, person, context: &context, client_ip: None, now })
+    async fn decide(&self, door: Pk, person: Option<&Person>) -> Decision {
+        let services = Arc::new(Services::of(&self.store));
+        let request = Request::new(Snapshot::clone(&self.store.snapshot()), services).of(person);
+        decide(door, &request).await
     }
 
     async fn person(&self, name: &str, groups: &[Uuid]) -> Person {
@@ -183,10 +183,10 @@ fn plain() -> Value {
 #[tokio::test]
 async fn a_door_without_an_enabled_binding_is_open() {
     let house = house().await;
-    assert_eq!(house.decide(house.any, None), Decision::open());
+    assert_eq!(house.decide(house.any, None).await, Decision::open());
     house.says(house.any, "no", json!({ "enabled": false })).await;
     house.says(house.any, "error", json!({ "enabled": false })).await;
-    assert_eq!(house.decide(house.any, None), Decision::open());
+    assert_eq!(house.decide(house.any, None).await, Decision::open());
 }
 
 #[tokio::test]
@@ -244,7 +244,7 @@ async fn the_trace_tells_every_binding_in_order() {
     let first = house.says(house.any, "yes", json!({ "order": -1, "negate": true })).await;
     let ada = house.person("ada", &[]).await;
     let middle = house.bind(house.any, json!({ "user": ada.user.pk, "order": 10 })).await.unwrap();
-    let decision = house.decide(house.any, Some(&ada));
+    let decision = house.decide(house.any, Some(&ada)).await;
     let told: Vec<(String, i32, bool, bool)> =
         decision.trace.iter().map(|t| (t.binding.clone(), t.order, t.negate, t.passing)).collect();
     assert_eq!(
@@ -264,9 +264,9 @@ async fn a_binding_to_an_account_lets_that_account_through() {
     let (ada, bob) = (house.person("ada", &[]).await, house.person("bob", &[]).await);
     house.bind(house.any, json!({ "user": ada.user.pk })).await.unwrap();
     house.bind(house.all, json!({ "user": ada.user.pk, "negate": true })).await.unwrap();
-    let may = |door, who| house.decide(door, Some(who)).passing;
-    assert_eq!([may(house.any, &ada), may(house.any, &bob)], [true, false]);
-    assert_eq!([may(house.all, &ada), may(house.all, &bob)], [false, true]);
+    let may = async |door, who| house.decide(door, Some(who)).await.passing;
+    assert_eq!([may(house.any, &ada).await, may(house.any, &bob).await], [true, false]);
+    assert_eq!([may(house.all, &ada).await, may(house.all, &bob).await], [false, true]);
 }
 
 #[tokio::test]
@@ -276,13 +276,14 @@ async fn a_binding_to_a_group_lets_members_through_inherited_ones_too() {
     let engineers = house.group("engineers", &[staff]).await;
     let (ada, bob) = (house.person("ada", &[engineers]).await, house.person("bob", &[]).await);
     house.bind(house.any, json!({ "group": staff })).await.unwrap();
-    assert!(house.decide(house.any, Some(&ada)).passing);
-    let refused = house.decide(house.any, Some(&bob));
+    assert!(house.decide(house.any, Some(&ada)).await.passing);
+    let refused = house.decide(house.any, Some(&bob)).await;
     assert_eq!((refused.passing, refused.undecided, &refused.trace[0].subject), (false, false, &Subject::Group(staff)));
     // Not the other way round: who is in the parent is not in the child.
     let eve = house.person("eve", &[staff]).await;
     house.bind(house.all, json!({ "group": engineers })).await.unwrap();
-    assert_eq!([&ada, &eve].map(|who| house.decide(house.all, Some(who)).passing), [true, false]);
+    assert!(house.decide(house.all, Some(&ada)).await.passing);
+    assert!(!house.decide(house.all, Some(&eve)).await.passing);
 }
 
 #[tokio::test]
@@ -297,7 +298,7 @@ async fn nobody_never_passes_a_binding_to_people() {
             house.bind(house.any, fields).await.unwrap();
         }
     }
-    let decision = house.decide(house.any, None);
+    let decision = house.decide(house.any, None).await;
     assert_eq!((decision.passing, decision.undecided, decision.trace.len()), (false, false, 8));
     assert!(decision.trace.iter().all(|t| !t.passing && t.outcome == Outcome::Answered));
 }
@@ -309,7 +310,7 @@ async fn a_broken_binding_lets_nobody_through() {
     house.says(house.any, "yes", plain()).await;
     let broken = house.says(house.any, "yes", json!({ "enabled": false, "failure_result": true })).await;
     house.spoil(broken).await;
-    let decision = house.decide(house.any, Some(&ada));
+    let decision = house.decide(house.any, Some(&ada)).await;
     assert_eq!((decision.passing, decision.undecided), (false, true));
     assert_eq!(decision.trace[0].binding, broken.to_string());
 }
@@ -320,12 +321,12 @@ async fn a_broken_policy_is_an_error_and_a_broken_door_is_shut() {
     let policy = house.make("test.says", json!({ "name": "p", "says": "yes" })).await.unwrap();
     house.bind(house.any, json!({ "policy": policy.value(), "negate": true })).await.unwrap();
     house.spoil(policy).await;
-    let decision = house.decide(house.any, None);
+    let decision = house.decide(house.any, None).await;
     assert_eq!((decision.passing, decision.undecided), (false, true));
     assert_eq!(decision.trace[0].subject, Subject::Unknown(policy.to_string()));
     house.spoil(house.all).await;
-    assert!(!house.decide(house.all, None).passing);
-    assert!(!house.decide(Pk::of_uuid(Uuid::from_u128(7 << 100)), None).passing, "what is not there is shut");
+    assert!(!house.decide(house.all, None).await.passing);
+    assert!(!house.decide(Pk::of_uuid(Uuid::from_u128(7 << 100)), None).await.passing, "what is not there is shut");
 }
 
 fn refusal(result: Result<Pk, WriteError>) -> Value {

@@ -1,7 +1,9 @@
 //! Kinds of a program that embeds the product: a policy that says what it is told to, and a stage that does.
 
 use ak_flows::{Answer, Challenge, Cx, Effect, Login, Stage, StageError, StageShown, Step};
-use ak_policy::{Policy, PolicyError, Request, Verdict};
+use std::sync::Arc;
+
+use ak_policy::{Failure, Policy, Request, Verdict};
 use ak_store::model::{Kind, Meta, Roles, Row};
 use async_trait::async_trait;
 use schemars::JsonSchema;
@@ -39,7 +41,7 @@ impl Policy for Says {
         &self.name
     }
 
-    fn evaluate(&self, request: &Request<'_>, _: std::time::Duration) -> Result<Verdict, PolicyError> {
+    fn evaluate(&self, request: &Arc<Request>, _: std::time::Duration) -> Result<Verdict, Failure> {
         let passing = match self.says.split_once(' ') {
             None if self.says == "yes" => true,
             None if self.says == "no" => false,
@@ -48,11 +50,11 @@ impl Policy for Says {
             Some(("prompt", pair)) => pair.split_once(' ').is_some_and(|(key, value)| {
                 request.context.get(ak_policy::Context::PROMPT_DATA).and_then(|data| data.get(key)) == Some(&json!(value))
             }),
-            Some(("is", name)) => request.person.is_some_and(|p| p.user.username == name),
-            _ => return Err(PolicyError("told to fail".into())),
+            Some(("is", name)) => request.person.as_ref().is_some_and(|p| p.user.username == name),
+            _ => return Err(Failure::new("told to fail")),
         };
         let messages = if self.message.is_empty() { Vec::new() } else { vec![self.message.clone()] };
-        Ok(Verdict { passing, messages })
+        Ok(Verdict { messages, ..Verdict::plain(passing) })
     }
 }
 

@@ -157,7 +157,8 @@ impl House {
         person: Option<&'a Person>,
     ) -> World<'a> {
         let rng = &**self.store.rng();
-        World { snapshot, directory: &*self.directory, now: self.clock.now(), rng, client, person, request_id: "test" }
+        let (now, services) = (self.clock.now(), self.runner.services());
+        World { snapshot, directory: &*self.directory, now, rng, client, person, request_id: "test", services }
     }
 }
 

@@ -4,7 +4,7 @@ use ak_flows::{
     Answer, Challenge, Client, CookieChange, Effect, Flow, Input, Login, Outcome, Page, Plan, Reply, RunError, Turn, Visit,
     advance, plan, session_id,
 };
-use ak_policy::Context;
+use ak_policy::{Context, PolicyEffect};
 use ak_store::Clock as _;
 use ak_store::records::{Durability, Session};
 use chrono::Duration;
@@ -61,7 +61,7 @@ impl House {
             None => person.clone(),
         };
         let mut lines = Vec::new();
-        let mut now: Option<Plan> = match plan(&world, at, flow, from, pending.as_ref(), None) {
+        let mut now: Option<Plan> = match plan(&world, at, flow, from, pending.as_ref(), None, &mut Vec::new()).await {
             Ok(plan) => Some(plan),
             Err(refusal) => {
                 let turn = Turn::refused(flow, refusal, None, person.as_ref(), None);
@@ -93,6 +93,8 @@ fn effect_line(effect: &Effect) -> String {
             format!("* login of {user} by {method}{lasts}")
         }
         Effect::Logout => "* logout".into(),
+        Effect::Policy { effect: PolicyEffect::Event { action, .. }, .. } => format!("* event {action}"),
+        Effect::Policy { effect, .. } => format!("* {}", serde_json::to_value(effect).unwrap()),
         Effect::UpgradePassword { user, .. } => format!("* stronger hash for {user}"),
         Effect::CreateUser { user, .. } => format!("* new account {}", user.username),
         Effect::UpdateUser { user, changes, .. } => format!("* account {user}: {}", changes.names().join(", ")),

@@ -1,8 +1,10 @@
 //! Which applications a person may open, and why.
 
-use ak_policy::{Application, Context, Decision, Outcome, Request, Trace, decide};
+use std::collections::BTreeSet;
+
+use ak_policy::{Application, Decision, Outcome, Request, Trace, decide, decide_many};
 use ak_store::directory::Person;
-use ak_store::model::{Errors, Kind, ListQuery, Object, Snapshot};
+use ak_store::model::{Errors, Kind, ListQuery, Object, Pk, Snapshot};
 use axum::Json;
 use axum::extract::{RawQuery, State};
 use axum::response::{IntoResponse, Response};
@@ -28,11 +30,16 @@ pub(super) async fn list(State(app): State<App>, caller: Caller, RawQuery(query)
     let person = person(&app, &caller, for_user.as_deref()).await?;
     let snapshot = app.store().snapshot();
     let route = Route::of(snapshot.registry(), Application::META.path).ok_or(ApiError::Internal)?;
-    let context = Context::default();
-    let request = request(&app, &caller, &snapshot, &person, &context);
+    let request = request(&app, &caller, &snapshot, &person);
+    let allowed: BTreeSet<Pk> = if everything {
+        BTreeSet::new()
+    } else {
+        let all = snapshot.all::<Application>().map(|(at, _)| at.pk());
+        decide_many(all, &request).await.into_iter().filter(|(_, decision)| decision.passing).map(|(pk, _)| pk).collect()
+    };
     let keep = |object: &Object| {
         let launches = || snapshot.view::<Application>(object).is_some_and(|a| a.meta_launch_url.leads_somewhere());
-        (!openable || launches()) && (everything || decide(object.pk, &request).passing)
+        (!openable || launches()) && (everything || allowed.contains(&object.pk))
     };
     page(&app, &caller, &route, &query, keep).await
 }
@@ -52,9 +59,8 @@ pub(super) async fn check_access(
     let (at, _) = snapshot
         .by::<Application>("slug", &slug)
         .ok_or_else(|| ApiError::NotFound("No Application matches the given query.".into()))?;
-    let context = Context::default();
-    let request = request(&app, &caller, &snapshot, &person, &context);
-    let decision = decide(at.pk(), &request);
+    let request = request(&app, &caller, &snapshot, &person);
+    let decision = decide(at.pk(), &request).await;
     Ok(Json(test_result(&decision, request.now, caller.person.is_superuser())).into_response())
 }
 
@@ -72,8 +78,9 @@ fn test_result(decision: &Decision, now: DateTime<Utc>, whole: bool) -> Value {
     json!({ "passing": decision.passing, "messages": decision.messages, "log_messages": logs })
 }
 
-fn request<'a>(app: &App, caller: &Caller, snapshot: &'a Snapshot, person: &'a Person, context: &'a Context) -> Request<'a> {
-    Request { snapshot, person: Some(person), context, client_ip: caller.ip, now: app.store().clock().now() }
+fn request(app: &App, caller: &Caller, snapshot: &Snapshot, person: &Person) -> Request {
+    let request = Request::new(snapshot.clone(), app.runner.services().clone()).of(Some(person));
+    Request { client_ip: caller.ip, ..request }
 }
 
 /// About whom it is asked: the caller, or for superusers the account with the key `for_user`.

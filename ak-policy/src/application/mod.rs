@@ -2,7 +2,7 @@
 
 mod launch;
 
-use ak_store::model::{Address, Errors, Kind, Meta, Ref, Roles, Row, Snapshot};
+use ak_store::model::{Address, Errors, Kind, Meta, Ref, Roles, Row};
 use ak_store::records::User;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -10,8 +10,9 @@ use serde_json::Value;
 
 pub use launch::LaunchUrl;
 
-use crate::binding::{EngineMode, PolicyTarget, Request};
-use crate::engine::decide;
+use crate::binding::{EngineMode, PolicyTarget};
+use crate::engine::decide_many;
+use crate::request::Request;
 
 /// What people sign in for. Its bindings say who may open it.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -124,11 +125,13 @@ impl Application {
     }
 
     /// The applications that a person may open and that her page shows: by group and name.
-    pub fn of_person<'a>(request: &Request<'a>) -> Vec<(Ref<Self>, &'a Self)> {
-        let snapshot: &'a Snapshot = request.snapshot;
+    pub async fn of_person(request: &Request) -> Vec<(Ref<Self>, &Self)> {
         let listed = |application: &Self| !application.meta_hide && application.meta_launch_url.leads_somewhere();
-        let all = snapshot.all::<Self>().filter(|(_, application)| listed(application));
-        let mut open: Vec<_> = all.filter(|(at, _)| decide(at.pk(), request).passing).collect();
+        let all = request.snapshot.all::<Self>().filter(|(_, application)| listed(application));
+        let mut open: Vec<_> = all.collect();
+        let decided = decide_many(open.iter().map(|(at, _)| at.pk()), request).await;
+        let mut passing = decided.into_iter().map(|(_, decision)| decision.passing);
+        open.retain(|_| passing.next() == Some(true));
         open.sort_by_cached_key(|(at, a)| (a.group.to_lowercase(), a.name.to_lowercase(), at.pk()));
         open
     }

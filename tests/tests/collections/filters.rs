@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ak_policy::{POLICY_FIELDS, Policy, PolicyError, PolicyShown, Request, Verdict};
+use ak_policy::{Failure, POLICY_FIELDS, Policy, PolicyShown, Request, Verdict};
 use ak_store::model::{Field, Kind, Meta, Registry, Roles, Row, Shape};
 use ak_tests::server::Start;
 use schemars::JsonSchema;
@@ -39,8 +39,8 @@ impl Policy for Always {
         &self.name
     }
 
-    fn evaluate(&self, _: &Request<'_>, _: Duration) -> Result<Verdict, PolicyError> {
-        Ok(Verdict { passing: true, messages: Vec::new() })
+    fn evaluate(&self, _: &Arc<Request>, _: Duration) -> Result<Verdict, Failure> {
+        Ok(Verdict::plain(true))
     }
 }
 

@@ -17,6 +17,7 @@ use serde_json::{Map, Value, json};
 
 use crate::account::present;
 use crate::challenge::{Challenge, ResponseErrors};
+use crate::effect::Effect;
 use crate::flow::Designation;
 use crate::planner::request;
 use crate::stage::{Answer, Cx, Stage, StageError, StageShown, Step};
@@ -113,7 +114,12 @@ impl PromptStage {
     }
 
     /// Asks the policies about an answer, with everything that it says in the context.
-    fn validate(&self, cx: &Cx<'_>, subject: Option<&ak_store::directory::Person>, read: &Read) -> Result<(), ResponseErrors> {
+    async fn validate(
+        &self,
+        cx: &mut Cx<'_>,
+        subject: Option<&ak_store::directory::Person>,
+        read: &Read,
+    ) -> Result<(), ResponseErrors> {
         if self.validation_policies.is_empty() {
             return Ok(());
         }
@@ -122,7 +128,11 @@ impl PromptStage {
         data.extend(read.data.clone());
         data.extend(read.secrets.clone());
         context.set(Context::PROMPT_DATA, data);
-        let decision = decide_all(&self.validation_policies, LIMIT, &request(cx.world, subject, &context));
+        let decision = decide_all(&self.validation_policies, LIMIT, &request(cx.world, subject, &context)).await;
+        // What they change of the context they change of a copy: it holds what was typed.
+        let user = subject.map(|p| p.user.pk);
+        let effects = decision.changes.effects.iter().cloned();
+        cx.effects.extend(effects.map(|effect| Effect::Policy { user, effect }));
         if decision.passing {
             return Ok(());
         }
@@ -229,7 +239,7 @@ impl Stage for PromptStage {
             Err(errors) => return Ok(Step::Retry(errors)),
         };
         let subject = cx.subject().await?;
-        if let Err(errors) = self.validate(cx, subject.as_ref(), &read) {
+        if let Err(errors) = self.validate(cx, subject.as_ref(), &read).await {
             return Ok(Step::Retry(errors));
         }
         if let Some(password) = read.password() {

@@ -7,7 +7,7 @@ use ak_flows::{
     Authentication, Client as Browser, Cx, DeniedAction, Designation, Flow, FlowStageBinding, InvalidResponseAction, Layout,
     Reply, Stage, StageError, StageShown, Step, StoreDirectory, World, advance, plan,
 };
-use ak_policy::Context;
+use ak_policy::{Context, Services};
 use ak_store::directory::password::{Cost, PasswordHasher};
 use ak_store::model::{Kind, Meta, Ref, Registry, Roles, Row};
 use async_trait::async_trait;
@@ -82,6 +82,7 @@ pub(crate) async fn machine() {
     let directory = StoreDirectory::new(store.clone(), hasher, Duration::ZERO);
     let snapshot = store.snapshot();
     let browser = Browser::default();
+    let services = Arc::new(Services::of(&store));
     let world = World {
         snapshot: &snapshot,
         directory: &directory,
@@ -90,12 +91,13 @@ pub(crate) async fn machine() {
         client: &browser,
         person: None,
         request_id: "figures",
+        services: &services,
     };
     let flow = snapshot.get(at).expect("the flow");
     const TIMES: u32 = 50_000;
     let begun = Instant::now();
     for _ in 0..TIMES {
-        let plan = plan(&world, at, flow, Context::default(), None, None).expect("a plan");
+        let plan = plan(&world, at, flow, Context::default(), None, None, &mut Vec::new()).await.expect("a plan");
         let turn = advance(&world, flow, plan, None).await.expect("a turn");
         assert_eq!(black_box(turn).reply, Reply::Done("/".into()));
     }

@@ -1,0 +1,23 @@
+//! The policies that administrators can create: one file each.
+
+mod expression;
+
+pub use expression::ExpressionPolicy;
+
+use ak_store::model::Registry;
+
+use crate::application::Application;
+use crate::binding::{POLICY_FIELDS, PolicyBinding};
+use crate::policy::Policy;
+use crate::role::Role;
+
+/// Registers the kinds of this room.
+#[must_use]
+pub fn kinds(registry: Registry) -> Registry {
+    registry
+        .with::<PolicyBinding>()
+        .with::<Application>()
+        .with::<Role>()
+        .with::<ExpressionPolicy>()
+        .family::<dyn Policy>("policies/all", POLICY_FIELDS)
+}

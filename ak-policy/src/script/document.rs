@@ -1,0 +1,173 @@
+//! A script as a field of a document.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ak_store::model::Errors;
+use rhai::{AST, Dynamic, Scope};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::engine::machine;
+use super::language::{Language, read};
+use super::run::{Run, State};
+use crate::policy::Failure;
+use crate::request::Request;
+
+/// A variable that scripts find.
+#[derive(Debug, Clone, Copy)]
+pub struct Name {
+    /// What it is called.
+    pub name: &'static str,
+    /// The type of its value.
+    pub kind: &'static str,
+    /// What it is.
+    pub doc: &'static str,
+}
+
+/// Which variables the scripts of a field find.
+pub trait Names: Send + Sync + 'static {
+    /// All of them.
+    const NAMES: &'static [Name];
+}
+
+/// The variables of expression policies.
+#[derive(Debug, Clone, Copy)]
+pub struct PolicyNames;
+
+impl Names for PolicyNames {
+    const NAMES: &'static [Name] = &[
+        Name { name: "request", kind: "Request", doc: "What is asked." },
+        Name { name: "user", kind: "User", doc: "Who asks: the same as `request.user`." },
+        Name { name: "context", kind: "Context", doc: "What the flow has gathered: the same as `request.context`." },
+        Name { name: "http_request", kind: "HttpRequest", doc: "The HTTP request; `()` without one." },
+        Name { name: "ak_client_ip", kind: "IpAddress", doc: "Where the request came from; `()` if that is not known." },
+        Name { name: "ak_is_sso_flow", kind: "bool", doc: "Whether the person comes from a source." },
+        Name { name: "ak_logger", kind: "Logger", doc: "Writes log lines, which are shown with the decision." },
+    ];
+}
+
+/// A script as a field of a document: the text as the client wrote it, and what became of it.
+///
+/// Reading a document never fails for its script: one that cannot be used is kept with the reason, and whatever asks it is refused.
+/// [`Script::check`], from the kind's own `check`, refuses it when it is saved.
+pub struct Script<N = PolicyNames> {
+    source: Arc<str>,
+    language: Language,
+    code: Result<Arc<AST>, Arc<Unusable>>,
+    names: PhantomData<fn() -> N>,
+}
+
+/// Why a script cannot be used.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Unusable {
+    /// What is wrong, and where.
+    pub problems: Vec<Failure>,
+    /// Whether it can be saved all the same: an expression in Python that could not be translated is kept, and refuses.
+    pub kept: bool,
+}
+
+impl<N> Clone for Script<N> {
+    fn clone(&self) -> Self {
+        Self { source: self.source.clone(), language: self.language, code: self.code.clone(), names: PhantomData }
+    }
+}
+
+impl<N> PartialEq for Script<N> {
+    fn eq(&self, other: &Self) -> bool {
+        self.source == other.source
+    }
+}
+
+impl<N> fmt::Debug for Script<N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Script").field("source", &self.source).field("language", &self.language).finish_non_exhaustive()
+    }
+}
+
+impl<N: Names> Script<N> {
+    /// Reads a script.
+    pub fn new(source: impl Into<Arc<str>>) -> Self {
+        let source = source.into();
+        let (language, code) = read(&source, N::NAMES);
+        Self { source, language, code: code.map(Arc::new).map_err(Arc::new), names: PhantomData }
+    }
+
+    /// The text as it was written.
+    pub fn source(&self) -> &str {
+        &self.source
+    }
+
+    /// The language that it is written in.
+    pub fn language(&self) -> Language {
+        self.language
+    }
+
+    /// Why it cannot be used, if it cannot.
+    pub fn unusable(&self) -> Option<&Unusable> {
+        self.code.as_ref().err().map(Arc::as_ref)
+    }
+
+    /// Refuses a script that cannot be used, with line and column, at this path of the document.
+    pub fn check(&self, path: &[&str], errors: &mut Errors) {
+        for problem in self.unusable().iter().filter(|u| !u.kept).flat_map(|u| &u.problems) {
+            errors.at(path, problem.to_string(), "invalid");
+        }
+    }
+
+    /// Runs the script. `fill` puts the variables of its field into the scope.
+    pub(crate) fn run(&self, request: &Arc<Request>, limit: Duration, fill: impl FnOnce(&Run, &mut Scope<'_>)) -> Ran {
+        let ast = match &self.code {
+            Ok(ast) => ast,
+            Err(unusable) => return Ran { value: Err(first(unusable)), state: State::default() },
+        };
+        let run = Run::new(request.clone(), limit);
+        let mut scope = Scope::with_capacity(N::NAMES.len() + 8);
+        fill(&run, &mut scope);
+        let value = machine().evaluate(&run, ast, &mut scope);
+        drop(scope);
+        let state = std::mem::take(&mut *run.state());
+        Ran { value, state }
+    }
+}
+
+/// What came of running a script.
+pub(crate) struct Ran {
+    pub(crate) value: Result<Dynamic, Failure>,
+    pub(crate) state: State,
+}
+
+fn first(unusable: &Unusable) -> Failure {
+    let first = unusable.problems.first().cloned();
+    let failure = first.unwrap_or_else(|| Failure::new("the script cannot be used"));
+    Failure { message: format!("the script cannot be used: {}", failure.message), ..failure }
+}
+
+impl<N: Names> Serialize for Script<N> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.source)
+    }
+}
+
+impl<'de, N: Names> Deserialize<'de> for Script<N> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(Self::new)
+    }
+}
+
+impl<N> JsonSchema for Script<N> {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Script".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "minLength": 1 })
+    }
+}

@@ -1,0 +1,177 @@
+//! The one engine of the process: what scripts can call, and how far they get.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, OnceLock};
+
+use rhai::packages::{
+    ArithmeticPackage, BasicArrayPackage, BasicFnPackage, BasicIteratorPackage, BasicMapPackage, BasicMathPackage,
+    BasicStringPackage, LanguageCorePackage, LogicPackage, MoreStringPackage, Package,
+};
+use rhai::{AST, Dynamic, Engine, EvalAltResult, OptimizationLevel, Position, Scope};
+
+use super::run::Run;
+use super::table::Table;
+use super::{context, functions, people, request, time};
+use crate::policy::Failure;
+
+/// What a script may use at the most.
+mod limit {
+    /// Steps of a script.
+    pub(super) const OPERATIONS: u64 = 1_000_000;
+    /// Functions within functions.
+    pub(super) const CALLS: usize = 32;
+    /// Parts of an expression within each other.
+    pub(super) const DEPTH: usize = 64;
+    /// Bytes of a text, or of all texts in a list or map.
+    pub(super) const TEXT: usize = 256 << 10;
+    /// Entries of a list, with those of lists in it; and of a map.
+    pub(super) const ENTRIES: usize = 10_000;
+    /// Variables at a time.
+    pub(super) const VARIABLES: usize = 256;
+    /// Functions that a script defines.
+    pub(super) const FUNCTIONS: usize = 128;
+    /// Bytes of a script.
+    pub(super) const SOURCE: usize = 64 << 10;
+    /// The clock is looked at every so many steps.
+    pub(super) const LOOK: u64 = 64;
+}
+
+/// The engine, and what it knows.
+pub(super) struct Machine {
+    engine: Engine,
+    /// The names of all functions that can be called.
+    pub(super) functions: BTreeSet<String>,
+}
+
+static MACHINE: OnceLock<Machine> = OnceLock::new();
+
+/// The functions of rooms above this one.
+pub type Modules = Vec<Table>;
+
+/// Makes the engine with the functions of rooms above this one. Once in a process, before the first script is read.
+///
+/// # Errors
+/// In words, when the engine was made already: a script might have been refused for want of these functions.
+pub fn install(modules: Modules) -> Result<(), String> {
+    MACHINE.set(Machine::new(modules)).map_err(|_| "the engine for scripts was made already".to_owned())
+}
+
+pub(super) fn machine() -> &'static Machine {
+    MACHINE.get_or_init(|| Machine::new(Modules::new()))
+}
+
+impl Machine {
+    fn new(modules: Modules) -> Self {
+        let mut engine = Engine::new_raw();
+        add_packages(&mut engine);
+        set_limits(&mut engine);
+        let mut table = Table::new();
+        people::register(&mut table);
+        request::register(&mut table);
+        context::register(&mut table);
+        time::register(&mut table);
+        functions::register(&mut table);
+        engine.register_iterator::<people::Groups>();
+        for table in std::iter::once(table).chain(modules) {
+            engine.register_global_module(table.module().into());
+        }
+        let functions = super::reference::functions(&engine).into_iter().map(|f| f.name).collect();
+        Self { engine, functions }
+    }
+
+    pub(super) fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// Reads a script in which these variables are known.
+    pub(super) fn compile(&self, source: &str, variables: impl IntoIterator<Item = &'static str>) -> Result<AST, Failure> {
+        if source.len() > limit::SOURCE {
+            return Err(Failure::new(format!("A script has no more than {} bytes.", limit::SOURCE)));
+        }
+        let mut scope = Scope::new();
+        for name in variables {
+            scope.push_dynamic(name, Dynamic::UNIT);
+        }
+        self.engine.compile_with_scope(&scope, source).map_err(|error| {
+            let place = error.position();
+            failure(error.err_type().to_string(), place)
+        })
+    }
+
+    /// Runs a script as `run`.
+    pub(super) fn evaluate(&self, run: &Arc<Run>, ast: &AST, scope: &mut Scope<'_>) -> Result<Dynamic, Failure> {
+        run.enter(|| self.engine.eval_ast_with_scope::<Dynamic>(scope, ast)).map_err(|error| wrong(&error))
+    }
+}
+
+fn add_packages(engine: &mut Engine) {
+    LanguageCorePackage::new().register_into_engine(engine);
+    ArithmeticPackage::new().register_into_engine(engine);
+    LogicPackage::new().register_into_engine(engine);
+    BasicStringPackage::new().register_into_engine(engine);
+    MoreStringPackage::new().register_into_engine(engine);
+    BasicIteratorPackage::new().register_into_engine(engine);
+    BasicFnPackage::new().register_into_engine(engine);
+    BasicMathPackage::new().register_into_engine(engine);
+    BasicArrayPackage::new().register_into_engine(engine);
+    BasicMapPackage::new().register_into_engine(engine);
+}
+
+fn set_limits(engine: &mut Engine) {
+    engine
+        .set_max_operations(limit::OPERATIONS)
+        .set_max_call_levels(limit::CALLS)
+        .set_max_expr_depths(limit::DEPTH, limit::DEPTH / 2)
+        .set_max_string_size(limit::TEXT)
+        .set_max_array_size(limit::ENTRIES)
+        .set_max_map_size(limit::ENTRIES)
+        .set_max_variables(limit::VARIABLES)
+        .set_max_functions(limit::FUNCTIONS)
+        .set_max_modules(0);
+    engine.set_optimization_level(OptimizationLevel::Simple).set_strict_variables(true).set_fail_on_invalid_map_property(true);
+    // A script neither makes other scripts, nor reads files, nor lies idle on a thread.
+    for word in ["eval", "import", "export", "sleep"] {
+        engine.disable_symbol(word);
+    }
+    engine.on_progress(|steps| (steps % limit::LOOK == 0 && Run::is_late()).then(|| Dynamic::from("the time is over")));
+    engine.on_print(|line| {
+        if let Ok(run) = Run::current() {
+            run.log("info", line.to_owned())
+        }
+    });
+    engine.on_debug(|line, _, _| {
+        if let Ok(run) = Run::current() {
+            run.log("debug", line.to_owned())
+        }
+    });
+}
+
+/// What went wrong in a script, and where: the innermost place.
+fn wrong(error: &EvalAltResult) -> Failure {
+    let inner = innermost(error);
+    let place = inner.position();
+    let text = match inner {
+        EvalAltResult::ErrorTerminated(reason, _) => reason.to_string(),
+        EvalAltResult::ErrorRuntime(value, _) => value.to_string(),
+        EvalAltResult::ErrorTooManyOperations(_) => "the script takes too many steps".to_owned(),
+        EvalAltResult::ErrorStackOverflow(_) => "the script calls too deep".to_owned(),
+        other => {
+            let text = other.to_string();
+            let at = format!(" ({place})");
+            text.strip_suffix(&at).map_or(text.clone(), str::to_owned)
+        }
+    };
+    let text = if text.is_empty() { "the script failed".to_owned() } else { text };
+    failure(text, place)
+}
+
+fn innermost(error: &EvalAltResult) -> &EvalAltResult {
+    match error {
+        EvalAltResult::ErrorInFunctionCall(_, _, inner, _) | EvalAltResult::ErrorInModule(_, inner, _) => innermost(inner),
+        other => other,
+    }
+}
+
+fn failure(message: String, place: Position) -> Failure {
+    Failure { message, line: place.line(), column: place.position(), log: Vec::new() }
+}

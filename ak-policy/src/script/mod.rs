@@ -1,0 +1,33 @@
+//! Expressions: scripts that administrators write.
+//!
+//! A [`Script`] is a field of a document. It is read once, with the document, by the one engine of the process; it runs on the threads
+//! of policies, within limits of steps, depth, sizes and time. Objects are given to it as views, not as copies. It reads no files, no
+//! environment and no secrets, and what it changes is a value ([`crate::Changes`]) that whoever asked for the decision acts upon.
+//!
+//! [`reference()`] prints everything that scripts can use, made from what is registered.
+
+mod check;
+mod context;
+mod document;
+mod engine;
+mod functions;
+mod language;
+mod people;
+mod reference;
+mod request;
+mod run;
+mod table;
+mod time;
+mod value;
+
+pub use document::{Name, Names, PolicyNames, Script, Unusable};
+pub use engine::{Modules, install};
+pub use language::Language;
+pub use reference::{Reference, reference};
+pub use table::Table;
+pub use value::{to_dynamic, to_json, truth};
+
+pub(crate) use people::group_meets;
+pub(crate) use scope::fill_policy;
+
+mod scope;

@@ -1,0 +1,112 @@
+//! What is asked, as scripts see it.
+
+use std::sync::Arc;
+
+use ak_store::model::{People, Pk};
+use rhai::{Dynamic, Map};
+
+use super::context::ContextView;
+use super::people::User;
+use super::run::Run;
+use super::table::Table;
+use super::value::{Wrong, to_dynamic};
+use crate::request::HttpRequest;
+
+/// What is asked.
+#[derive(Debug, Clone, Copy)]
+pub struct RequestView;
+
+/// An object of the configuration.
+#[derive(Debug, Clone)]
+pub struct ObjectView(pub Pk);
+
+impl ObjectView {
+    /// A field of the object, as clients of the API see it; what events do not show scripts do not see either.
+    fn field(&self, name: &str) -> Result<Option<Dynamic>, Wrong> {
+        let run = Run::current()?;
+        let snapshot = &run.request.snapshot;
+        let Some(object) = snapshot.object(self.0) else { return Err("the object is not there any more".into()) };
+        if name == "pk" {
+            return Ok(Some(to_dynamic(&self.0.value())));
+        }
+        let hidden = snapshot.kind_of(object).and_then(|info| info.field(name)).is_some_and(|f| f.secret || f.redact);
+        let shown = snapshot.render(object, &People::default());
+        Ok(shown.get(name).filter(|_| !hidden).map(to_dynamic))
+    }
+}
+
+/// Registers what is asked.
+pub(super) fn register(table: &mut Table) {
+    table
+        .kind::<RequestView>("Request", "What is asked.")
+        .getter(
+            "Request.user: User",
+            "Who asks: the account that is being identified, else the one that has signed in.",
+            |_: &mut RequestView| -> Result<User, Wrong> { Ok(User(Run::current()?.request.person.clone())) },
+        )
+        .setter("Request.user: User", "Takes back what was written below it.", |_: &mut RequestView, _: User| {})
+        .getter("Request.context: Context", "What the flow has gathered.", |_: &mut RequestView| ContextView)
+        .setter("Request.context: Context", "Takes back what was written below it.", |_: &mut RequestView, _: ContextView| {})
+        .getter(
+            "Request.obj: Object",
+            "What is guarded; `()` if it is not known.",
+            |_: &mut RequestView| -> Result<Dynamic, Wrong> {
+                Ok(Run::current()?.request.object.map_or(Dynamic::UNIT, |pk| Dynamic::from(ObjectView(pk))))
+            },
+        )
+        .getter(
+            "Request.http_request: HttpRequest",
+            "The HTTP request; `()` without one.",
+            |_: &mut RequestView| -> Result<Dynamic, Wrong> {
+                Ok(Run::current()?.request.http.clone().map_or(Dynamic::UNIT, Dynamic::from))
+            },
+        )
+        .getter("Request.debug: bool", "Whether it is a trial.", |_: &mut RequestView| -> Result<bool, Wrong> {
+            Ok(Run::current()?.request.trial)
+        })
+        .kind::<ObjectView>("Object", "An object of the configuration, read-only.")
+        .index_getter(
+            "Object",
+            "A field of the object, named as in the API.",
+            |object: &mut ObjectView, name: &str| -> Result<Dynamic, Wrong> {
+                object.field(name)?.ok_or_else(|| format!("the object has no field {name}").into())
+            },
+        );
+    http(table);
+}
+
+type Http = Arc<HttpRequest>;
+
+fn http(table: &mut Table) {
+    let pairs = |pairs: &std::collections::BTreeMap<String, String>| -> Map {
+        pairs.iter().map(|(name, value)| (name.as_str().into(), Dynamic::from(value.clone()))).collect()
+    };
+    let meta = |http: &mut Http| -> Result<Map, Wrong> {
+        let name = |name: &String| format!("HTTP_{}", name.to_uppercase().replace('-', "_"));
+        let mut all: Map = http.headers.iter().map(|(n, v)| (name(n).into(), Dynamic::from(v.clone()))).collect();
+        all.insert("REQUEST_METHOD".into(), http.method.clone().into());
+        let ip = Run::current()?.request.client_ip;
+        all.extend(ip.map(|ip| ("REMOTE_ADDR".into(), Dynamic::from(ip.to_string()))));
+        Ok(all)
+    };
+    table
+        .kind::<Http>("HttpRequest", "An HTTP request, without cookies and credentials.")
+        .getter("HttpRequest.method: String", "`GET`, `POST`, …", |h: &mut Http| h.method.clone())
+        .getter("HttpRequest.scheme: String", "`http` or `https`.", |h: &mut Http| h.scheme.clone())
+        .getter("HttpRequest.path: String", "The path.", |h: &mut Http| h.path.clone())
+        .getter("HttpRequest.GET: Map", "The query.", move |h: &mut Http| pairs(&h.query))
+        .getter("HttpRequest.headers: Map", "The headers, by lower-case name.", move |h: &mut Http| pairs(&h.headers))
+        .getter("HttpRequest.META: Map", "The headers as `HTTP_USER_AGENT`, with `REQUEST_METHOD` and `REMOTE_ADDR`.", meta)
+        .function("get_host(request: HttpRequest) -> String", "The host that was asked for, with its port.", |h: &mut Http| {
+            h.host.clone()
+        })
+        .function("is_secure(request: HttpRequest) -> bool", "Whether it came over TLS.", |h: &mut Http| h.scheme == "https")
+        .function("build_absolute_uri(request: HttpRequest) -> String", "The request's own address.", |h: &mut Http| {
+            h.absolute("")
+        })
+        .function(
+            "build_absolute_uri(request: HttpRequest, path: String) -> String",
+            "The address of a path on this host.",
+            |h: &mut Http, path: &str| h.absolute(path),
+        );
+}

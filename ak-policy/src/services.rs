@@ -1,0 +1,176 @@
+//! What policies look things up with: the seams of a program that embeds the engine.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use ak_store::directory::Person;
+use ak_store::model::Store;
+use ak_store::records::{Group, Page, User, UserField, UserFilter};
+use ak_store::{Clock, Result};
+use async_trait::async_trait;
+use serde_json::Value;
+use uuid::Uuid;
+
+/// What policies look things up with.
+#[derive(Clone)]
+pub struct Services {
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// The time zone in which scripts see dates.
+    pub zone: chrono_tz::Tz,
+    /// People and groups.
+    pub people: Arc<dyn PeopleLookup>,
+    /// Names and addresses.
+    pub dns: Arc<dyn Dns>,
+    /// The id of the installation, from which the identifiers of accounts are made.
+    pub install_id: String,
+}
+
+impl Services {
+    /// The services of a program whose people are in `store`: dates in UTC, names by the resolver of the machine.
+    pub fn of(store: &Arc<Store>) -> Self {
+        Self {
+            clock: store.clock().clone(),
+            zone: chrono_tz::UTC,
+            people: Arc::new(StorePeople(store.clone())),
+            dns: Arc::new(SystemDns),
+            install_id: store.install_id().to_owned(),
+        }
+    }
+
+    /// The same with dates in this zone (a name of the IANA database). Errors where there is no such zone.
+    pub fn with_zone(self, name: &str) -> std::result::Result<Self, String> {
+        let zone = name.trim_start_matches(':').parse().map_err(|_| format!("there is no time zone {name}"))?;
+        Ok(Self { zone, ..self })
+    }
+}
+
+/// A condition of a lookup: field, and the value that it must have.
+pub type Conditions = BTreeMap<String, Value>;
+
+/// Looks up people and groups for scripts.
+#[async_trait]
+pub trait PeopleLookup: Send + Sync {
+    /// The first account (by key) that meets all conditions. `Err` in words for a condition that cannot be looked up.
+    async fn user(&self, conditions: &Conditions) -> Result<std::result::Result<Option<Person>, String>>;
+
+    /// The first group (by name) that meets all conditions.
+    async fn group(&self, conditions: &Conditions) -> Result<std::result::Result<Option<Group>, String>>;
+}
+
+/// Looks up names and addresses for scripts.
+#[async_trait]
+pub trait Dns: Send + Sync {
+    /// The addresses of a name; none where it has none.
+    async fn resolve(&self, name: &str) -> std::result::Result<Vec<IpAddr>, String>;
+}
+
+/// The resolver of the machine.
+#[derive(Debug, Clone, Copy)]
+pub struct SystemDns;
+
+#[async_trait]
+impl Dns for SystemDns {
+    async fn resolve(&self, name: &str) -> std::result::Result<Vec<IpAddr>, String> {
+        // The machine says "no such name" and "no answer" alike; neither names an address.
+        match tokio::net::lookup_host((name, 0)).await {
+            Ok(found) => Ok(found.map(|address| address.ip()).collect()),
+            Err(error) => {
+                tracing::debug!(name, %error, "a name was not resolved");
+                Ok(Vec::new())
+            }
+        }
+    }
+}
+
+/// People in the product's own store.
+struct StorePeople(Arc<Store>);
+
+#[async_trait]
+impl PeopleLookup for StorePeople {
+    async fn user(&self, conditions: &Conditions) -> Result<std::result::Result<Option<Person>, String>> {
+        let mut repo = self.0.read().await?;
+        let candidates: Vec<User> = match narrowest(conditions) {
+            Some(("pk" | "id", Value::Number(pk))) => repo.users().lookup(pk.as_i64().unwrap_or(0)).await?.into_iter().collect(),
+            Some(("uuid", Value::String(uuid))) => match Uuid::parse_str(uuid) {
+                Ok(uuid) => repo.users().find_by_uuid(uuid).await?.into_iter().collect(),
+                Err(_) => Vec::new(),
+            },
+            Some(("username", Value::String(name))) => repo.users().find_by_username(name).await?.into_iter().collect(),
+            Some(("username__iexact", Value::String(name))) => {
+                repo.users().find_by_field(UserField::Username, name, true).await?
+            }
+            Some(("email", Value::String(email))) => repo.users().find_by_field(UserField::Email, email, false).await?,
+            Some(("email__iexact", Value::String(email))) => repo.users().find_by_field(UserField::Email, email, true).await?,
+            Some(("attributes__upn", Value::String(upn))) => repo.users().find_by_field(UserField::Upn, upn, false).await?,
+            Some((name, _)) => return Ok(Err(format!("accounts cannot be looked up by {name} of that type"))),
+            None => match conditions.keys().next() {
+                // What Django does with a field that does not exist is an error that upstream's function takes for "nobody".
+                Some(name) if !USER_FIELDS.contains(&name.as_str()) => return Ok(Ok(None)),
+                Some(name) => return Ok(Err(format!("accounts cannot be looked up by {name} alone"))),
+                None => repo.users().list(&UserFilter::default(), Page::first(1)).await?,
+            },
+        };
+        for user in candidates {
+            match meets(&user, conditions) {
+                Some(true) => return Ok(Ok(Some(Person::of(&mut *repo, user).await?))),
+                Some(false) => {}
+                None => return Ok(Ok(None)),
+            }
+        }
+        Ok(Ok(None))
+    }
+
+    async fn group(&self, conditions: &Conditions) -> Result<std::result::Result<Option<Group>, String>> {
+        let mut repo = self.0.read().await?;
+        let found = match (conditions.get("pk").or(conditions.get("group_uuid")), conditions.get("name")) {
+            (Some(Value::String(pk)), _) => match Uuid::parse_str(pk) {
+                Ok(pk) => repo.groups().lookup(pk).await?,
+                Err(_) => None,
+            },
+            (_, Some(Value::String(name))) => repo.groups().find_by_name(name).await?,
+            _ => return Ok(Err("groups are looked up by name or pk".into())),
+        };
+        Ok(Ok(found.filter(|group| crate::script::group_meets(group, conditions).unwrap_or(false))))
+    }
+}
+
+const USER_FIELDS: [&str; 8] = ["pk", "id", "uuid", "username", "email", "name", "is_active", "type"];
+
+/// The condition by which the fewest accounts are found.
+fn narrowest(conditions: &Conditions) -> Option<(&str, &Value)> {
+    const BY: [&str; 7] = ["pk", "id", "uuid", "username", "username__iexact", "email", "email__iexact"];
+    let by = BY.iter().chain(&["attributes__upn"]).find(|name| conditions.contains_key(**name))?;
+    conditions.get_key_value(*by).map(|(name, value)| (name.as_str(), value))
+}
+
+/// Whether the account meets all conditions; `None` where one names a field that does not exist.
+fn meets(user: &User, conditions: &Conditions) -> Option<bool> {
+    let folded = |value: &Value| value.as_str().map(str::to_lowercase);
+    let mut all = true;
+    for (name, value) in conditions {
+        all &= match name.as_str() {
+            "pk" | "id" => value.as_i64() == Some(user.pk),
+            "uuid" => value.as_str().and_then(|v| Uuid::parse_str(v).ok()) == Some(user.uuid),
+            "username" => value.as_str() == Some(&user.username),
+            "username__iexact" => folded(value) == Some(user.username.to_lowercase()),
+            "email" => value.as_str() == Some(&user.email),
+            "email__iexact" => folded(value) == Some(user.email.to_lowercase()),
+            "name" => value.as_str() == Some(&user.name),
+            "is_active" => value.as_bool() == Some(user.is_active),
+            "type" => value.as_str() == Some(user.r#type.as_str()),
+            _ => match name.strip_prefix("attributes__") {
+                Some(path) => attribute(user, path) == Some(value),
+                None => return None,
+            },
+        };
+    }
+    Some(all)
+}
+
+fn attribute<'a>(user: &'a User, path: &str) -> Option<&'a Value> {
+    let mut names = path.split("__");
+    let first = user.attributes.get(names.next()?)?;
+    names.try_fold(first, |value, name| value.get(name))
+}
