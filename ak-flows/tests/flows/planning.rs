@@ -100,10 +100,11 @@ async fn a_policy_that_fails_denies_instead_of_skipping_its_stage() {
         vec![dummy(), deny("shown").guarded(says("error").bound(json!({ "failure_result": failure_result }))), dummy()]
     };
     house.flow("fails", json!({}), &guarded(false)).await;
-    assert_eq!(house.machine("fails", None, Context::default(), &[json!({})]).await, ["dummy", "access-denied"]);
+    let failed = "* event policy_exception";
+    assert_eq!(house.machine("fails", None, Context::default(), &[json!({})]).await, ["dummy", "access-denied", failed]);
     // A failure result of true is the administrator's answer, and stands.
     house.flow("stands", json!({}), &guarded(true)).await;
-    assert_eq!(house.machine("stands", None, Context::default(), &[json!({})]).await, ["dummy", "access-denied: shown"]);
+    assert_eq!(house.machine("stands", None, Context::default(), &[json!({})]).await, ["dummy", "access-denied: shown", failed]);
     // Asked at the plan, it refuses the plan.
     let at_plan = dummy().bound(json!({ "evaluate_on_plan": true })).guarded(says("error"));
     house.flow("at-plan", json!({}), &[dummy(), at_plan]).await;
@@ -116,7 +117,7 @@ async fn an_error_beside_a_plain_no_that_decides_anyway_only_skips() {
     let all = json!({ "policy_engine_mode": "all" });
     let stage = deny("shown").bound(all).guarded(says("no")).guarded(says("error"));
     house.flow("both", json!({}), &[stage, dummy()]).await;
-    assert_eq!(house.machine("both", None, Context::default(), &[]).await, ["dummy"]);
+    assert_eq!(house.machine("both", None, Context::default(), &[]).await, ["dummy", "* event policy_exception"]);
 }
 
 #[tokio::test]

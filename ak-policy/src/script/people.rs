@@ -17,15 +17,15 @@ use crate::services::Conditions;
 
 /// An account; of nobody when nobody has signed in.
 #[derive(Debug, Clone)]
-pub struct User(pub Option<Arc<Person>>);
+pub(in crate::script) struct User(pub Option<Arc<Person>>);
 
 /// A group.
 #[derive(Debug, Clone)]
-pub struct GroupView(pub Arc<Group>);
+pub(in crate::script) struct GroupView(pub Arc<Group>);
 
 /// The groups of an account, or some of them.
 #[derive(Debug, Clone)]
-pub struct Groups {
+pub(in crate::script) struct Groups {
     person: Option<Arc<Person>>,
     inherited: bool,
     filters: Arc<Vec<(bool, Conditions)>>,

@@ -14,11 +14,11 @@ use crate::request::HttpRequest;
 
 /// What is asked.
 #[derive(Debug, Clone, Copy)]
-pub struct RequestView;
+pub(in crate::script) struct RequestView;
 
 /// An object of the configuration.
 #[derive(Debug, Clone)]
-pub struct ObjectView(pub Pk);
+pub(in crate::script) struct ObjectView(pub Pk);
 
 impl ObjectView {
     /// A field of the object, as clients of the API see it; what events do not show scripts do not see either.
