@@ -245,6 +245,13 @@ impl<'a> Keeping<'a> {
                 let user = self.real(*user);
                 self.repo.groups().remove_member(*group, user).await.map(|_| ())
             }
+            PolicyEffect::ExpirePassword { user } => {
+                let user = self.real(*user);
+                match self.repo.users().lookup(user).await? {
+                    Some(_) => self.repo.users().set_password(user, None, now).await,
+                    None => Ok(()),
+                }
+            }
             PolicyEffect::SetAttributes { user, attributes } => {
                 let user = self.real(*user);
                 let Some(found) = self.repo.users().lookup(user).await? else { return Ok(()) };

@@ -174,6 +174,11 @@ pub enum PolicyEffect {
         /// The group.
         group: Uuid,
     },
+    /// An account's password cannot be used any more.
+    ExpirePassword {
+        /// The account.
+        user: i64,
+    },
     /// An account gets other attributes.
     SetAttributes {
         /// The account.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use ak_store::directory::Person;
 use ak_store::model::Store;
 use ak_store::records::{Group, Page, User, UserField, UserFilter};
-use ak_store::{Clock, Result};
+use ak_store::{Clock, Result, Rng};
 use async_trait::async_trait;
 use serde_json::Value;
 use uuid::Uuid;
@@ -23,6 +23,8 @@ pub struct Services {
     pub people: Arc<dyn PeopleLookup>,
     /// Names and addresses.
     pub dns: Arc<dyn Dns>,
+    /// Randomness.
+    pub rng: Arc<dyn Rng>,
     /// The id of the installation, from which the identifiers of accounts are made.
     pub install_id: String,
 }
@@ -35,6 +37,7 @@ impl Services {
             zone: chrono_tz::UTC,
             people: Arc::new(StorePeople(store.clone())),
             dns: Arc::new(SystemDns),
+            rng: store.rng().clone(),
             install_id: store.install_id().to_owned(),
         }
     }

@@ -1,8 +1,14 @@
 //! The policies that administrators can create: one file each.
 
+mod dummy;
 mod expression;
+mod password;
+mod password_expiry;
 
+pub use dummy::DummyPolicy;
 pub use expression::ExpressionPolicy;
+pub use password::PasswordPolicy;
+pub use password_expiry::PasswordExpiryPolicy;
 
 use ak_store::model::Registry;
 
@@ -19,5 +25,8 @@ pub fn kinds(registry: Registry) -> Registry {
         .with::<Application>()
         .with::<Role>()
         .with::<ExpressionPolicy>()
+        .with::<DummyPolicy>()
+        .with::<PasswordPolicy>()
+        .with::<PasswordExpiryPolicy>()
         .family::<dyn Policy>("policies/all", POLICY_FIELDS)
 }

@@ -47,10 +47,7 @@ fn unknown(name: &str) -> String {
 /// Functions that are part of the language, and closures.
 fn is_language(name: &str) -> bool {
     const WORDS: [&str; 8] = ["Fn", "call", "curry", "is_def_fn", "is_def_var", "is_shared", "type_of", "print"];
-    WORDS.contains(&name)
-        || name == "debug"
-        || name.starts_with("anon$")
-        || !name.starts_with(|c: char| c.is_alphabetic() || c == '_')
+    WORDS.contains(&name) || name.starts_with("anon$") || !name.starts_with(|c: char| c.is_alphabetic() || c == '_')
 }
 
 fn at(message: String, place: Position) -> Failure {

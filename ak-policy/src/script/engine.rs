@@ -7,7 +7,7 @@ use rhai::packages::{
     ArithmeticPackage, BasicArrayPackage, BasicFnPackage, BasicIteratorPackage, BasicMapPackage, BasicMathPackage,
     BasicStringPackage, LanguageCorePackage, LogicPackage, MoreStringPackage, Package,
 };
-use rhai::{AST, Dynamic, Engine, EvalAltResult, OptimizationLevel, Position, Scope};
+use rhai::{AST, Dynamic, Engine, EvalAltResult, OptimizationLevel, Position, Scope, Token};
 
 use super::run::Run;
 use super::table::Table;
@@ -23,7 +23,7 @@ mod limit {
     /// Parts of an expression within each other.
     pub(super) const DEPTH: usize = 64;
     /// Bytes of a text, or of all texts in a list or map.
-    pub(super) const TEXT: usize = 256 << 10;
+    pub(super) const TEXT: usize = 128 << 10;
     /// Entries of a list, with those of lists in it; and of a map.
     pub(super) const ENTRIES: usize = 10_000;
     /// Variables at a time.
@@ -134,14 +134,25 @@ fn set_limits(engine: &mut Engine) {
         engine.disable_symbol(word);
     }
     engine.on_progress(|steps| (steps % limit::LOOK == 0 && Run::is_late()).then(|| Dynamic::from("the time is over")));
+    #[expect(
+        deprecated,
+        reason = "not deprecated, says its documentation, but volatile: the version is pinned by the lock file"
+    )]
+    engine.on_var(|_, _, context| {
+        if super::size::is_time() && super::size::is_too_large(context.scope()) {
+            return Err("the script keeps too much".into());
+        }
+        Ok(None)
+    });
+    // `debug` is a function of the language, which hides the name from everything else; here it is a name like any other.
+    #[expect(deprecated, reason = "as above")]
+    engine.on_parse_token(|token, _, _| match token {
+        Token::Reserved(word) if *word == "debug" => Token::Identifier(word),
+        other => other,
+    });
     engine.on_print(|line| {
         if let Ok(run) = Run::current() {
             run.log("info", line.to_owned())
-        }
-    });
-    engine.on_debug(|line, _, _| {
-        if let Ok(run) = Run::current() {
-            run.log("debug", line.to_owned())
         }
     });
 }

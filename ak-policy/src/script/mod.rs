@@ -16,6 +16,7 @@ mod people;
 mod reference;
 mod request;
 mod run;
+mod size;
 mod table;
 mod time;
 mod value;

@@ -120,15 +120,12 @@ fn replace(value: &str, expression: &str, with: &str) -> Result<String, Wrong> {
 }
 
 /// The entries of a list, those of lists in it in their places.
-fn flatten(value: Dynamic) -> Array {
-    match value.into_array() {
-        Ok(entries) => entries.into_iter().flat_map(flatten).collect(),
-        Err(_) => Array::new(),
-    }
-}
-
 fn flattened(entries: Array) -> Array {
-    entries.into_iter().flat_map(|entry| if entry.is_array() { flatten(entry) } else { vec![entry] }).collect()
+    let spread = |entry: Dynamic| match entry.is_array() {
+        true => flattened(entry.into_array().unwrap_or_default()),
+        false => vec![entry],
+    };
+    entries.into_iter().flat_map(spread).collect()
 }
 
 fn slugify(text: &str) -> String {
