@@ -73,7 +73,8 @@ impl Policy for DummyPolicy {
         let random = u64::from_le_bytes(request.services.rng.bytes());
         let seconds = least + random % (most.saturating_sub(least) + 1);
         if seconds > 0 {
-            crate::pool::wait(limit, tokio::time::sleep(Duration::from_secs(seconds))).map_err(Failure::new)?;
+            let pause = async { tokio::time::sleep(Duration::from_secs(seconds)).await };
+            crate::pool::wait(limit, pause).map_err(Failure::new)?;
         }
         Ok(Verdict { messages: vec!["dummy".to_owned()], ..Verdict::plain(self.result) })
     }

@@ -58,14 +58,14 @@ pub struct PasswordPolicy {
     pub check_static_rules: bool,
     /// Whether the password is looked up among those that have leaked.
     #[serde(default)]
-    #[schemars(extend("x-later" = "comes with the outbound HTTP client"))]
+    #[schemars(extend("x-later" = true))]
     pub check_have_i_been_pwned: bool,
     /// Whether it is estimated how long guessing the password would take.
     #[serde(default)]
     pub check_zxcvbn: bool,
     /// How often the password may have leaked.
     #[serde(default)]
-    #[schemars(range(min = 0, max = 2147483647), extend("x-later" = "comes with the outbound HTTP client"))]
+    #[schemars(range(min = 0, max = 2147483647), extend("x-later" = true))]
     pub hibp_allowed_count: u32,
     /// The highest estimate (0 to 4) that is refused.
     #[serde(default = "two")]

@@ -33,6 +33,10 @@ impl Language {
 
 /// Reads a script in which these variables are known.
 pub(super) fn read(source: &str, names: &[Name]) -> (Language, Result<AST, Unusable>) {
+    if Language::said(source) == Some(Language::Python) {
+        let problem = Failure { line: Some(1), column: Some(1), ..Failure::new("Expressions in Python cannot be used yet.") };
+        return (Language::Python, Err(Unusable { problems: vec![problem], kept: false }));
+    }
     (Language::Rhai, rhai(source, names).map_err(|problems| Unusable { problems, kept: false }))
 }
 

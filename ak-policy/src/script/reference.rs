@@ -84,6 +84,7 @@ fn plain(comments: &[String]) -> String {
 /// types are left out; everybody knows them.
 pub fn reference() -> Reference {
     let mut entries: Vec<Entry> = functions(super::engine::machine().engine()).iter().map(entry).collect();
+    entries.retain(|entry| !super::engine::FORBIDDEN.contains(&entry.name.as_str()));
     entries.retain(|entry| entry.sort != Sort::Operator || !entry.doc.is_empty());
     entries.sort();
     entries.dedup();

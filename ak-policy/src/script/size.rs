@@ -8,7 +8,7 @@ use rhai::{Dynamic, Scope};
 const ALL: usize = 4 << 20;
 
 /// What an entry counts beside its content, in bytes.
-const ENTRY: usize = 64;
+const ENTRY: usize = 256;
 
 /// It is looked at every so many uses of a variable.
 const LOOK: u32 = 128;

@@ -104,7 +104,7 @@ impl House {
         let fields = json!({ "name": "refused", "expression": text });
         match self.make("authentik_policies_expression.expressionpolicy", fields).await {
             Err(WriteError::Invalid(errors)) => errors.value(),
-            other => panic!("{other:?}"),
+            other => panic!("{text}: {other:?}"),
         }
     }
 
