@@ -21,7 +21,7 @@ pub struct Decision {
     pub undecided: bool,
     /// What the policies changed. Whoever asked makes the changes, or, in a trial, does not.
     #[serde(skip)]
-    pub changes: Changes,
+    pub changes: Box<Changes>,
 }
 
 /// What one binding said.
@@ -76,7 +76,7 @@ pub enum Outcome {
 impl Decision {
     /// The decision where nothing is bound: everybody may.
     pub fn open() -> Self {
-        Self { passing: true, messages: Vec::new(), trace: Vec::new(), undecided: false, changes: Changes::default() }
+        Self { passing: true, messages: Vec::new(), trace: Vec::new(), undecided: false, changes: Box::default() }
     }
 
     /// The decision where something that guards cannot be read: nobody may.

@@ -11,11 +11,11 @@ use super::value::{Wrong, texts, to_dynamic, to_json};
 
 /// What a flow has gathered.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::script) struct ContextView;
+pub(crate) struct ContextView;
 
 /// The plan of a flow.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::script) struct PlanView;
+pub(crate) struct PlanView;
 
 const PENDING_USER: &str = "pending_user";
 const FLOW_PLAN: &str = "flow_plan";

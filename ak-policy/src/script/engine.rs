@@ -144,7 +144,7 @@ fn set_limits(engine: &mut Engine) {
     for word in ["eval", "import", "export"] {
         engine.disable_symbol(word);
     }
-    engine.on_progress(|steps| (steps % limit::LOOK == 0 && Run::is_late()).then(|| Dynamic::from("the time is over")));
+    engine.on_progress(|steps| (steps.is_multiple_of(limit::LOOK) && Run::is_late()).then(|| Dynamic::from("the time is over")));
     #[expect(
         deprecated,
         reason = "not deprecated, says its documentation, but volatile: the version is pinned by the lock file"

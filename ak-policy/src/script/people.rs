@@ -17,15 +17,15 @@ use crate::services::Conditions;
 
 /// An account; of nobody when nobody has signed in.
 #[derive(Debug, Clone)]
-pub(in crate::script) struct User(pub Option<Arc<Person>>);
+pub(crate) struct User(pub Option<Arc<Person>>);
 
 /// A group.
 #[derive(Debug, Clone)]
-pub(in crate::script) struct GroupView(pub Arc<Group>);
+pub(crate) struct GroupView(pub Arc<Group>);
 
 /// The groups of an account, or some of them.
 #[derive(Debug, Clone)]
-pub(in crate::script) struct Groups {
+pub(crate) struct Groups {
     person: Option<Arc<Person>>,
     inherited: bool,
     filters: Arc<Vec<(bool, Conditions)>>,

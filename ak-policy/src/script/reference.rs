@@ -57,6 +57,15 @@ pub(super) fn functions(engine: &Engine) -> Vec<Function> {
     serde_json::from_str::<Listed>(&text).map(|listed| listed.functions).unwrap_or_default()
 }
 
+/// What the language says nothing about, although everybody may call it.
+const LANGUAGE: &[(&str, &str)] = &[
+    ("append", "Puts something at the end."),
+    ("max", "The larger one of two numbers."),
+    ("min", "The smaller one of two numbers."),
+    ("to_float", "The number as one with a fraction."),
+    ("to_int", "The number without its fraction."),
+];
+
 fn entry(function: &Function) -> Entry {
     let shown = |name: &str| function.signature.replacen(&function.name, name, 1);
     let (sort, name, signature) = match function.name.split_once('$') {
@@ -69,7 +78,9 @@ fn entry(function: &Function) -> Entry {
         }
         _ => (Sort::Operator, function.name.clone(), function.signature.clone()),
     };
-    Entry { sort, name, signature, doc: plain(&function.doc_comments) }
+    let own = LANGUAGE.iter().find(|(named, _)| *named == name).map(|(_, doc)| (*doc).to_owned());
+    let doc = Some(plain(&function.doc_comments)).filter(|doc| !doc.is_empty());
+    Entry { sort, name, signature, doc: doc.or(own).unwrap_or_default() }
 }
 
 /// Comments without their marks, and without the examples of the language's own functions, which print.

@@ -14,11 +14,11 @@ use crate::request::HttpRequest;
 
 /// What is asked.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::script) struct RequestView;
+pub(crate) struct RequestView;
 
 /// An object of the configuration.
 #[derive(Debug, Clone)]
-pub(in crate::script) struct ObjectView(pub Pk);
+pub(crate) struct ObjectView(pub Pk);
 
 impl ObjectView {
     /// A field of the object, as clients of the API see it; what events do not show scripts do not see either.

@@ -21,7 +21,7 @@ thread_local! {
 pub(super) fn is_time() -> bool {
     let uses = USES.get().wrapping_add(1);
     USES.set(uses);
-    uses % LOOK == 0
+    uses.is_multiple_of(LOOK)
 }
 
 /// Whether the variables hold too much.

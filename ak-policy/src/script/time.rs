@@ -10,11 +10,11 @@ use super::value::Wrong;
 
 /// A moment, in a zone.
 #[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
-pub(in crate::script) struct Moment(pub DateTime<Tz>);
+pub(crate) struct Moment(pub DateTime<Tz>);
 
 /// A length of time.
 #[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
-pub(in crate::script) struct Length(pub Duration);
+pub(crate) struct Length(pub Duration);
 
 /// The present moment.
 pub(super) fn now() -> Result<Moment, Wrong> {

@@ -9,7 +9,7 @@ use crate::script::value::{Wrong, to_json, to_object};
 
 /// Where scripts log.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::script) struct Logger;
+pub(crate) struct Logger;
 
 fn log(level: &'static str, event: &str, more: Option<&Map>) -> Result<(), Wrong> {
     let run = Run::current()?;

@@ -11,7 +11,7 @@ use crate::script::value::{Wrong, texts, to_object};
 
 /// What another policy said.
 #[derive(Debug, Clone)]
-pub(in crate::script) struct PolicyResult {
+pub(crate) struct PolicyResult {
     /// Whether it lets through.
     pub passing: bool,
     messages: Vec<String>,

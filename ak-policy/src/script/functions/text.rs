@@ -20,12 +20,11 @@ static READY: Mutex<VecDeque<(String, Regex)>> = Mutex::new(VecDeque::new());
 /// The pattern of Python's regular expressions. What takes more than linear time (look-around, back references) is an error.
 pub(in crate::script) fn pattern(text: &str) -> Result<Regex, String> {
     let mut ready = READY.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(at) = ready.iter().position(|(known, _)| known == text) {
-        if let Some(entry) = ready.remove(at) {
-            let regex = entry.1.clone();
-            ready.push_front(entry);
-            return Ok(regex);
-        }
+    let at = ready.iter().position(|(known, _)| known == text);
+    if let Some(entry) = at.and_then(|at| ready.remove(at)) {
+        let regex = entry.1.clone();
+        ready.push_front(entry);
+        return Ok(regex);
     }
     drop(ready);
     let regex = RegexBuilder::new(&translated(text)).size_limit(SIZE).nest_limit(64).build().map_err(|error| match error {
