@@ -75,7 +75,7 @@ async fn files_that_would_grow_without_bounds_are_refused() {
     let loops = "entries:\n- model: authentik_flows.flow\n  identifiers:\n    slug: ".to_owned()
         + "!Enumerate [[0,1,2,3,4,5,6,7,8,9], SEQ, ".repeat(8).as_str()
         + "x"
-        + &"]".repeat(8);
+        + "]".repeat(8).as_str();
     let wide = "entries:\n- model: authentik_flows.flow\n  identifiers: { slug: !Format ['%999999999d', 1] }".to_owned();
     for (name, text, why) in [
         ("bomb", bomb, "holds more than"),
