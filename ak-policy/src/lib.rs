@@ -22,6 +22,8 @@ pub mod kinds;
 mod permission;
 mod policy;
 mod pool;
+#[cfg(feature = "python")]
+pub mod python;
 mod request;
 mod role;
 pub mod script;

@@ -1,0 +1,157 @@
+//! Python's exceptions, as errors of the engine.
+
+use std::sync::Arc;
+
+use rhai::{Dynamic, EvalAltResult, Position};
+
+use super::value::{Py, text, view, wrap};
+
+/// The result of everything that may raise.
+pub(crate) type Res<T = Dynamic> = Result<T, Box<EvalAltResult>>;
+
+/// A raised exception.
+#[derive(Clone)]
+pub(crate) struct Raised {
+    pub(crate) class: String,
+    pub(crate) args: Arc<[Dynamic]>,
+}
+
+impl Raised {
+    /// `str(error)`.
+    pub(crate) fn message(&self) -> Res<String> {
+        match &*self.args {
+            [] => Ok(String::new()),
+            [only] if self.class == "KeyError" => super::show::repr(only),
+            [only] => super::show::str(only),
+            several => super::show::str(&super::value::tuple(several.to_vec())),
+        }
+    }
+}
+
+/// What the translation does not keep was asked for at run time. No script can catch it.
+#[derive(Debug, thiserror::Error)]
+#[error("not covered in a translated expression: {0}")]
+struct Unsupported(String);
+
+pub(crate) fn unsupported(what: impl Into<String>) -> Box<EvalAltResult> {
+    EvalAltResult::ErrorSystem(String::new(), Box::new(Unsupported(what.into()))).into()
+}
+
+pub(crate) fn raise(class: &str, message: impl Into<String>) -> Box<EvalAltResult> {
+    raise_with(class, vec![text(message.into())])
+}
+
+pub(crate) fn raise_with(class: &str, args: Vec<Dynamic>) -> Box<EvalAltResult> {
+    let raised = Raised { class: class.to_owned(), args: args.into() };
+    EvalAltResult::ErrorRuntime(wrap(Py::Error(raised)), Position::NONE).into()
+}
+
+pub(crate) fn type_error(message: impl Into<String>) -> Box<EvalAltResult> {
+    raise("TypeError", message)
+}
+
+pub(crate) fn value_error(message: impl Into<String>) -> Box<EvalAltResult> {
+    raise("ValueError", message)
+}
+
+/// Classes, each with the one above it.
+const CLASSES: &[(&str, &str)] = &[
+    ("BaseException", ""),
+    ("Exception", "BaseException"),
+    ("ArithmeticError", "Exception"),
+    ("ZeroDivisionError", "ArithmeticError"),
+    ("OverflowError", "ArithmeticError"),
+    ("AssertionError", "Exception"),
+    ("AttributeError", "Exception"),
+    ("ImportError", "Exception"),
+    ("ModuleNotFoundError", "ImportError"),
+    ("LookupError", "Exception"),
+    ("IndexError", "LookupError"),
+    ("KeyError", "LookupError"),
+    ("NameError", "Exception"),
+    ("UnboundLocalError", "NameError"),
+    ("RuntimeError", "Exception"),
+    ("RecursionError", "RuntimeError"),
+    ("NotImplementedError", "RuntimeError"),
+    ("StopIteration", "Exception"),
+    ("TypeError", "Exception"),
+    ("ValueError", "Exception"),
+    ("UnicodeError", "ValueError"),
+    ("UnicodeDecodeError", "UnicodeError"),
+    ("UnicodeEncodeError", "UnicodeError"),
+    ("OSError", "Exception"),
+    ("PermissionError", "OSError"),
+    ("TimeoutError", "OSError"),
+    ("JSONDecodeError", "ValueError"),
+    ("AddressValueError", "ValueError"),
+    ("NetmaskValueError", "ValueError"),
+    ("ValidationError", "Exception"),
+    ("ObjectDoesNotExist", "Exception"),
+    ("MultipleObjectsReturned", "Exception"),
+    ("re.error", "Exception"),
+    ("binascii.Error", "ValueError"),
+];
+
+/// The class that a path names.
+pub(crate) fn error_class(path: &str) -> Option<&'static str> {
+    let name = match path {
+        "json.JSONDecodeError" | "json.decoder.JSONDecodeError" => "JSONDecodeError",
+        "ipaddress.AddressValueError" => "AddressValueError",
+        "ipaddress.NetmaskValueError" => "NetmaskValueError",
+        "django.core.exceptions.ValidationError" | "rest_framework.exceptions.ValidationError" => "ValidationError",
+        "django.core.exceptions.ObjectDoesNotExist" => "ObjectDoesNotExist",
+        "django.core.exceptions.MultipleObjectsReturned" => "MultipleObjectsReturned",
+        "re.error" | "binascii.Error" => path,
+        "EnvironmentError" | "IOError" => "OSError",
+        "JSONDecodeError"
+        | "AddressValueError"
+        | "NetmaskValueError"
+        | "ValidationError"
+        | "ObjectDoesNotExist"
+        | "MultipleObjectsReturned" => {
+            return None;
+        }
+        path => match path.strip_suffix(".DoesNotExist").or_else(|| path.strip_suffix(".MultipleObjectsReturned")) {
+            Some(model) if super::model(model).is_some() && path.ends_with(".DoesNotExist") => "ObjectDoesNotExist",
+            Some(model) if super::model(model).is_some() => "MultipleObjectsReturned",
+            _ => path,
+        },
+    };
+    CLASSES.iter().map(|(class, _)| *class).find(|class| *class == name)
+}
+
+/// Whether an `except` of these classes catches what was thrown.
+pub(crate) fn catches(thrown: &Dynamic, classes: &[String]) -> bool {
+    let Py::Error(error) = view(thrown) else {
+        // An error of the surroundings, of which only that it is one is known. That something is missing there is no
+        // exception of Python's.
+        let missing = thrown
+            .read_lock::<rhai::Map>()
+            .and_then(|map| map.get("error").map(ToString::to_string))
+            .is_some_and(|error| error.contains("NotFound"));
+        return !missing && classes.iter().any(|class| class == "Exception" || class == "BaseException");
+    };
+    let mut class = error.class.as_str();
+    while !class.is_empty() {
+        if classes.iter().any(|wanted| wanted == class) {
+            return true;
+        }
+        class = CLASSES.iter().find(|(name, _)| *name == class).map_or("", |(_, parent)| parent);
+    }
+    false
+}
+
+/// What went wrong in a translated script, in the words of Python (`KeyError: 'x'`). `None`: it was no exception of Python's.
+pub fn error_text(error: &EvalAltResult) -> Option<String> {
+    match error {
+        EvalAltResult::ErrorRuntime(thrown, _) => match view(thrown) {
+            Py::Error(raised) => {
+                let message = raised.message().ok()?;
+                Some(if message.is_empty() { raised.class } else { format!("{}: {message}", raised.class) })
+            }
+            _ => None,
+        },
+        EvalAltResult::ErrorInFunctionCall(_, _, inner, _) => error_text(inner),
+        _ => None,
+    }
+}
