@@ -62,6 +62,9 @@ pub enum Command {
     /// Keys for the API.
     #[command(subcommand)]
     Token(TokenCommand),
+    /// Policies.
+    #[command(subcommand)]
+    Policy(PolicyCommand),
     /// Configuration as files.
     #[command(subcommand)]
     Blueprint(BlueprintCommand),
@@ -94,6 +97,16 @@ pub enum SecretCommand {
         /// The old key, or where it is: env://NAME, file:///path. (What is given here itself can be seen in the list of processes.)
         #[arg(long, value_name = "OLD KEY")]
         from: String,
+    },
+}
+
+/// Commands about policies.
+#[derive(Subcommand)]
+pub enum PolicyCommand {
+    /// Print a Python expression as Rhai; exit status 2 where something in it is not covered.
+    Translate {
+        /// The file with the body of the expression.
+        file: std::path::PathBuf,
     },
 }
 

@@ -5,6 +5,7 @@ mod blueprint;
 mod cli;
 mod group;
 mod health;
+mod policy;
 mod recovery;
 mod secret;
 mod serve;
@@ -14,7 +15,7 @@ mod user;
 use std::io::Write as _;
 use std::process::ExitCode;
 
-pub use cli::{BlueprintCommand, Cli, Command, SecretCommand, TokenCommand, UserCommand};
+pub use cli::{BlueprintCommand, Cli, Command, PolicyCommand, SecretCommand, TokenCommand, UserCommand};
 
 use crate::start::{StartError, Wiring, blueprints, load_settings, log_to_stderr, open_store};
 use ak_store::StoreError;
@@ -40,8 +41,13 @@ pub enum CommandError {
 /// Runs a command; what goes wrong is one line on the standard error stream, and exit status 1.
 pub async fn run(command: Command) -> ExitCode {
     outlive_file_limits();
-    match dispatch(command).await {
-        Ok(()) => ExitCode::SUCCESS,
+    // Needs neither settings nor a store, and has an exit status of its own.
+    let done = match command {
+        Command::Policy(PolicyCommand::Translate { file }) => policy::translate(&file).await,
+        command => dispatch(command).await.map(|()| ExitCode::SUCCESS),
+    };
+    match done {
+        Ok(status) => status,
         Err(error) => {
             say_error(&error.to_string());
             ExitCode::FAILURE
@@ -121,7 +127,12 @@ async fn dispatch(command: Command) -> Result<(), CommandError> {
             }
         }
         Command::CreateAdminGroup { user } => group::create_admin(&store, &user).await?,
-        Command::Server | Command::Worker | Command::Healthcheck | Command::HashPassword { .. } | Command::Settings => {}
+        Command::Policy(_)
+        | Command::Server
+        | Command::Worker
+        | Command::Healthcheck
+        | Command::HashPassword { .. }
+        | Command::Settings => {}
         Command::Backup { .. } | Command::Restore { .. } | Command::Secret(_) => {}
     }
     Ok(())
