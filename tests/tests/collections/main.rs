@@ -122,6 +122,37 @@ async fn samples(server: &Server) -> Vec<Sample> {
             moot: &[],
         },
         Sample {
+            path: "policies/expression",
+            one: json!({ "name": "one", "execution_logging": true, "expression": "// rhai\nreturn user.is_active;" }),
+            two: json!({ "name": "two", "expression": "# python\nreturn True" }),
+            change: json!({ "expression": "# python\nreturn user.is_superuser" }),
+            moot: &[],
+        },
+        Sample {
+            path: "policies/dummy",
+            one: json!({ "name": "one", "execution_logging": true, "result": true, "wait_min": 1, "wait_max": 2 }),
+            two: json!({ "name": "two", "wait_min": 0, "wait_max": 3 }),
+            change: json!({ "result": true }),
+            moot: &[],
+        },
+        Sample {
+            path: "policies/password",
+            one: json!({ "name": "one", "execution_logging": true, "password_field": "password", "amount_digits": 1, "amount_uppercase": 2,
+                "amount_lowercase": 3, "amount_symbols": 4, "length_min": 12, "symbol_charset": "!?", "error_message": "Longer.",
+                "check_static_rules": true, "check_zxcvbn": true, "zxcvbn_score_threshold": 3 }),
+            two: json!({ "name": "two", "password_field": "other", "length_min": 8, "error_message": "No.", "check_static_rules": false }),
+            change: json!({ "length_min": 9 }),
+            // Whether a password is known from a breach is not looked up yet.
+            moot: &["check_have_i_been_pwned", "hibp_allowed_count"],
+        },
+        Sample {
+            path: "policies/password_expiry",
+            one: json!({ "name": "one", "execution_logging": true, "days": 30, "deny_only": true }),
+            two: json!({ "name": "two", "days": 90 }),
+            change: json!({ "days": 31 }),
+            moot: &[],
+        },
+        Sample {
             path: "core/brands",
             one: json!({ "domain": "one.example", "branding_title": "One", "branding_logo": "/one.svg", "branding_favicon": "/one.ico",
                 "branding_default_flow_background": "/one.jpg", "flow_authentication": a, "flow_invalidation": a, "flow_recovery": a,
