@@ -19,10 +19,10 @@ mod context;
 mod decision;
 mod engine;
 pub mod kinds;
+mod pattern;
 mod permission;
 mod policy;
 mod pool;
-#[cfg(feature = "python")]
 pub mod python;
 mod request;
 mod role;

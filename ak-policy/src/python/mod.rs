@@ -21,12 +21,14 @@
 //! The result of a translated script is plain: lists and tuples are arrays, dictionaries object maps. A policy asks [`truth`]
 //! of it, as Python would.
 
-mod pattern;
+mod alike;
 mod runtime;
 mod source;
 mod translate;
 
 pub use runtime::{Host, error_text, register, truth};
+pub(crate) use runtime::contents;
+pub(crate) use alike::{alike, parses};
 pub use translate::{Flag, Translation, translate};
 
 /// How deep the expressions of a translation may be; the engine has to allow it.

@@ -12,6 +12,9 @@ const LATER: &[(&str, &str)] = &[
     ("ak_send_email", "it comes with e-mail"),
     ("ak_user_has_authenticator", "it comes with authenticator devices"),
     ("app_entitlements", "it comes with application entitlements"),
+    ("ak_devices_for_user", "it comes with authenticator devices"),
+    ("ak_objects", "objects cannot be searched in the database yet; `ak_user_by` finds one account"),
+    ("ak_system_settings", "it comes with the settings of the system"),
     ("reverse_dns", "names of addresses cannot be looked up yet"),
 ];
 

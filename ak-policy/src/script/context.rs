@@ -108,6 +108,7 @@ pub(super) fn register(table: &mut Table) {
             Ok(read(name)?.is_some())
         })
         .function("keys(context: Context) -> Array", "All names.", |_: &mut ContextView| names())
+        .function("is_empty(context: Context) -> bool", "Whether nothing was gathered; there is always `now`.", |_: &mut ContextView| -> Result<bool, Wrong> { Ok(names()?.is_empty()) })
         .function("remove(context: Context, name: String) -> Dynamic", "Takes a value away, and gives it.", |_: &mut ContextView, name: &str| remove(name))
         .kind::<PlanView>("FlowPlan", "The plan of the flow.")
         .getter("FlowPlan.context: Context", "What the flow has gathered.", |_: &mut PlanView| ContextView)

@@ -7,12 +7,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ak_store::model::Errors;
-use rhai::{AST, Dynamic, Scope};
+use rhai::{Dynamic, Scope};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::engine::machine;
-use super::language::{Language, read};
+use super::engine::Machine;
+use super::language::{Code, Language, read};
 use super::run::{Run, State};
 use crate::policy::Failure;
 use crate::request::Request;
@@ -57,17 +57,8 @@ impl Names for PolicyNames {
 pub struct Script<N = PolicyNames> {
     source: Arc<str>,
     language: Language,
-    code: Result<Arc<AST>, Arc<Unusable>>,
+    code: Result<Arc<Code>, Arc<[Failure]>>,
     names: PhantomData<fn() -> N>,
-}
-
-/// Why a script cannot be used.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Unusable {
-    /// What is wrong, and where.
-    pub problems: Vec<Failure>,
-    /// Whether it can be saved all the same: an expression in Python that could not be translated is kept, and refuses.
-    pub kept: bool,
 }
 
 impl<N> Clone for Script<N> {
@@ -93,7 +84,7 @@ impl<N: Names> Script<N> {
     pub fn new(source: impl Into<Arc<str>>) -> Self {
         let source = source.into();
         let (language, code) = read(&source, N::NAMES);
-        Self { source, language, code: code.map(Arc::new).map_err(Arc::new), names: PhantomData }
+        Self { source, language, code: code.map(Arc::new).map_err(Arc::from), names: PhantomData }
     }
 
     /// The text as it was written.
@@ -106,28 +97,33 @@ impl<N: Names> Script<N> {
         self.language
     }
 
-    /// Why it cannot be used, if it cannot.
-    pub fn unusable(&self) -> Option<&Unusable> {
-        self.code.as_ref().err().map(Arc::as_ref)
+    /// Why it cannot be used, and where; nothing if it can.
+    pub fn problems(&self) -> &[Failure] {
+        self.code.as_ref().err().map_or(&[], Arc::as_ref)
+    }
+
+    /// What a script in Python was translated to.
+    pub fn translation(&self) -> Option<&str> {
+        self.code.as_ref().ok()?.translation.as_ref().map(|translation| translation.rhai.as_str())
     }
 
     /// Refuses a script that cannot be used, with line and column, at this path of the document.
     pub fn check(&self, path: &[&str], errors: &mut Errors) {
-        for problem in self.unusable().iter().filter(|u| !u.kept).flat_map(|u| &u.problems) {
+        for problem in self.problems() {
             errors.at(path, problem.to_string(), "invalid");
         }
     }
 
     /// Runs the script. `fill` puts the variables of its field into the scope.
     pub(crate) fn run(&self, request: &Arc<Request>, limit: Duration, fill: impl FnOnce(&Run, &mut Scope<'_>)) -> Ran {
-        let ast = match &self.code {
-            Ok(ast) => ast,
-            Err(unusable) => return Ran { value: Err(first(unusable)), state: State::default() },
+        let code = match &self.code {
+            Ok(code) => code,
+            Err(problems) => return Ran { value: Err(first(problems)), state: State::default() },
         };
         let run = Run::new(request.clone(), limit);
         let mut scope = Scope::with_capacity(N::NAMES.len() + 8);
         fill(&run, &mut scope);
-        let value = machine().evaluate(&run, ast, &mut scope);
+        let value = Machine::evaluate(&run, code, &mut scope);
         drop(scope);
         let state = std::mem::take(&mut *run.state());
         Ran { value, state }
@@ -140,8 +136,8 @@ pub(crate) struct Ran {
     pub(crate) state: State,
 }
 
-fn first(unusable: &Unusable) -> Failure {
-    let first = unusable.problems.first().cloned();
+fn first(problems: &[Failure]) -> Failure {
+    let first = problems.first().cloned();
     let failure = first.unwrap_or_else(|| Failure::new("the script cannot be used"));
     Failure { message: format!("the script cannot be used: {}", failure.message), ..failure }
 }

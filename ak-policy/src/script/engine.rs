@@ -1,4 +1,4 @@
-//! The one engine of the process: what scripts can call, and how far they get.
+//! The engine of the process: what scripts can call, and how far they get.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, OnceLock};
@@ -7,12 +7,15 @@ use rhai::packages::{
     ArithmeticPackage, BasicArrayPackage, BasicFnPackage, BasicIteratorPackage, BasicMapPackage, BasicMathPackage,
     BasicStringPackage, LanguageCorePackage, LogicPackage, MoreStringPackage, Package,
 };
-use rhai::{AST, Dynamic, Engine, EvalAltResult, OptimizationLevel, Position, Scope, Token};
+use rhai::{AST, Dynamic, Engine, EvalAltResult, Module, OptimizationLevel, Position, Scope, Shared, Token};
 
+use super::language::{Code, Language};
+use super::python::Surroundings;
 use super::run::Run;
 use super::table::Table;
 use super::{context, functions, people, request, time};
 use crate::policy::Failure;
+use crate::python::Translation;
 
 /// What a script may use at the most.
 mod limit {
@@ -22,6 +25,8 @@ mod limit {
     pub(super) const CALLS: usize = 32;
     /// Parts of an expression within each other.
     pub(super) const DEPTH: usize = 64;
+    /// The same of an expression that was translated from Python.
+    pub(super) const TRANSLATED_DEPTH: usize = crate::python::EXPRESSION_DEPTH;
     /// Bytes of a text, or of all texts in a list or map.
     pub(super) const TEXT: usize = 128 << 10;
     /// Entries of a list, with those of lists in it; and of a map.
@@ -36,14 +41,21 @@ mod limit {
     pub(super) const LOOK: u64 = 64;
 }
 
-/// The engine, and what it knows.
+/// The engine for a language, and what it knows. Both have the same objects; only translated scripts have the functions that their
+/// translation calls, and only they nest as deep as it does.
 pub(super) struct Machine {
     engine: Engine,
     /// The names of all functions that can be called.
     pub(super) functions: BTreeSet<String>,
 }
 
-static MACHINE: OnceLock<Machine> = OnceLock::new();
+/// One for each language.
+struct Machines {
+    rhai: Machine,
+    python: Machine,
+}
+
+static MACHINES: OnceLock<Machines> = OnceLock::new();
 
 /// The functions of rooms above this one.
 pub type Modules = Vec<Table>;
@@ -53,28 +65,43 @@ pub type Modules = Vec<Table>;
 /// # Errors
 /// In words, when the engine was made already: a script might have been refused for want of these functions.
 pub fn install(modules: Modules) -> Result<(), String> {
-    MACHINE.set(Machine::new(modules)).map_err(|_| "the engine for scripts was made already".to_owned())
+    MACHINES.set(Machines::new(modules)).map_err(|_| "the engine for scripts was made already".to_owned())
 }
 
-pub(super) fn machine() -> &'static Machine {
-    MACHINE.get_or_init(|| Machine::new(Modules::new()))
+pub(super) fn machine(language: Language) -> &'static Machine {
+    let machines = MACHINES.get_or_init(|| Machines::new(Modules::new()));
+    match language {
+        Language::Rhai => &machines.rhai,
+        Language::Python => &machines.python,
+    }
 }
 
-impl Machine {
+impl Machines {
     fn new(modules: Modules) -> Self {
-        let mut engine = Engine::new_raw();
-        add_packages(&mut engine);
-        set_limits(&mut engine);
-        forbid(&mut engine);
         let mut table = Table::new();
         people::register(&mut table);
         request::register(&mut table);
         context::register(&mut table);
         time::register(&mut table);
         functions::register(&mut table);
+        let modules: Vec<Shared<Module>> =
+            std::iter::once(table).chain(modules).map(|table| table.module().into()).collect();
+        let rhai = Machine::new(&modules, Engine::new_raw(), limit::DEPTH);
+        let mut translated = Engine::new_raw();
+        crate::python::register(&mut translated, Arc::new(Surroundings));
+        let python = Machine::new(&modules, translated, limit::TRANSLATED_DEPTH);
+        Self { rhai, python }
+    }
+}
+
+impl Machine {
+    fn new(modules: &[Shared<Module>], mut engine: Engine, depth: usize) -> Self {
+        add_packages(&mut engine);
+        set_limits(&mut engine, depth);
+        forbid(&mut engine);
         engine.register_iterator::<people::Groups>();
-        for table in std::iter::once(table).chain(modules) {
-            engine.register_global_module(table.module().into());
+        for module in modules {
+            engine.register_global_module(module.clone());
         }
         let functions = super::reference::functions(&engine).into_iter().map(|f| f.name);
         let functions = functions.filter(|name| !FORBIDDEN.contains(&name.as_str())).collect();
@@ -101,9 +128,23 @@ impl Machine {
     }
 
     /// Runs a script as `run`.
-    pub(super) fn evaluate(&self, run: &Arc<Run>, ast: &AST, scope: &mut Scope<'_>) -> Result<Dynamic, Failure> {
-        run.enter(|| self.engine.eval_ast_with_scope::<Dynamic>(scope, ast)).map_err(|error| wrong(&error))
+    pub(super) fn evaluate(run: &Arc<Run>, code: &Code, scope: &mut Scope<'_>) -> Result<Dynamic, Failure> {
+        let engine = &machine(code.language()).engine;
+        run.enter(|| engine.eval_ast_with_scope::<Dynamic>(scope, &code.ast)).map_err(|error| {
+            let failure = wrong(&error);
+            match &code.translation {
+                Some(translation) => translated(failure, &error, translation),
+                None => failure,
+            }
+        })
     }
+}
+
+/// What went wrong in a translated script, in the words of Python and at its line there; of columns the translation keeps none.
+fn translated(failure: Failure, error: &EvalAltResult, translation: &Translation) -> Failure {
+    let message = crate::python::error_text(error).unwrap_or(failure.message);
+    let line = failure.line.and_then(|line| translation.python_line(line));
+    Failure { message, line, column: None, ..failure }
 }
 
 fn add_packages(engine: &mut Engine) {
@@ -128,11 +169,11 @@ fn forbid(engine: &mut Engine) {
     engine.register_fn("sleep", move |_: i64| idle()).register_fn("sleep", move |_: f64| idle());
 }
 
-fn set_limits(engine: &mut Engine) {
+fn set_limits(engine: &mut Engine, depth: usize) {
     engine
         .set_max_operations(limit::OPERATIONS)
         .set_max_call_levels(limit::CALLS)
-        .set_max_expr_depths(limit::DEPTH, limit::DEPTH / 2)
+        .set_max_expr_depths(depth, depth / 2)
         .set_max_string_size(limit::TEXT)
         .set_max_array_size(limit::ENTRIES)
         .set_max_map_size(limit::ENTRIES)

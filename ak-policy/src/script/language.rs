@@ -3,9 +3,13 @@
 use rhai::AST;
 
 use super::check::problems;
-use super::document::{Name, Unusable};
+use super::document::Name;
 use super::engine::machine;
 use crate::policy::Failure;
+use crate::python::{Flag, Translation, alike, parses, translate};
+
+/// The stack on which scripts are read: what nests in them is read by recursion, on whatever thread loads a document.
+const STACK: usize = 64 << 20;
 
 /// The language that a script is written in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,19 +35,81 @@ impl Language {
     }
 }
 
-/// Reads a script in which these variables are known.
-pub(super) fn read(source: &str, names: &[Name]) -> (Language, Result<AST, Unusable>) {
-    if Language::said(source) == Some(Language::Python) {
-        let problem = Failure { line: Some(1), column: Some(1), ..Failure::new("Expressions in Python cannot be used yet.") };
-        return (Language::Python, Err(Unusable { problems: vec![problem], kept: false }));
+/// What became of a script.
+#[derive(Debug)]
+pub(super) struct Code {
+    pub(super) ast: AST,
+    /// What it was translated to, where it was.
+    pub(super) translation: Option<Translation>,
+}
+
+impl Code {
+    pub(super) fn language(&self) -> Language {
+        if self.translation.is_some() { Language::Python } else { Language::Rhai }
     }
-    (Language::Rhai, rhai(source, names).map_err(|problems| Unusable { problems, kept: false }))
+}
+
+type Read = Result<Code, Vec<Failure>>;
+
+/// Reads a script in which these variables are known. What does not say its language is the engine's own if it can be read as such,
+/// else Python.
+pub(super) fn read(source: &str, names: &[Name]) -> (Language, Read) {
+    stacker::grow(STACK, || match Language::said(source) {
+        Some(Language::Rhai) => (Language::Rhai, rhai(source, names)),
+        Some(Language::Python) => (Language::Python, python(source, names)),
+        None => find_out(source, names),
+    })
+}
+
+fn find_out(source: &str, names: &[Name]) -> (Language, Read) {
+    let own = rhai(source, names);
+    if own.is_err() && !parses(source) {
+        return (Language::Rhai, own);
+    }
+    let foreign = python(source, names);
+    match (own, foreign) {
+        (Ok(_), Ok(_)) if !alike(source) => {
+            let problem = "This can be read as Rhai and as Python, and may mean different things. Say which in a first line: `// rhai` or `# python`.";
+            (Language::Rhai, Err(vec![Failure { line: Some(1), column: Some(1), ..Failure::new(problem) }]))
+        }
+        (Ok(code), _) => (Language::Rhai, Ok(code)),
+        (Err(_), foreign) => (Language::Python, foreign),
+    }
 }
 
 /// Reads a script as the engine's own language, in which nothing may be unknown.
-fn rhai(source: &str, names: &[Name]) -> Result<AST, Vec<Failure>> {
-    let machine = machine();
+fn rhai(source: &str, names: &[Name]) -> Read {
+    let machine = machine(Language::Rhai);
     let ast = machine.compile(source, names.iter().map(|name| name.name)).map_err(|failure| vec![failure])?;
     let problems = problems(machine, &ast);
-    if problems.is_empty() { Ok(ast) } else { Err(problems) }
+    if problems.is_empty() { Ok(Code { ast, translation: None }) } else { Err(problems) }
+}
+
+/// Reads a script as Python. The translation, too, may use nothing that is unknown.
+fn python(source: &str, names: &[Name]) -> Read {
+    let translation = translate(source).map_err(|flags| flags.into_iter().map(flagged).collect::<Vec<_>>())?;
+    if translation.yields {
+        // Where the expression comes from, what yields is an object that is always true.
+        let at = source.lines().position(|line| line.contains("yield")).unwrap_or(0);
+        return Err(vec![Failure { line: Some(at + 1), column: Some(1), ..Failure::new("`yield` gives no answer here.") }]);
+    }
+    let machine = machine(Language::Python);
+    let placed = |failure| in_python(source, &translation, failure);
+    let ast = machine.compile(&translation.rhai, names.iter().map(|name| name.name)).map_err(|failure| vec![placed(failure)])?;
+    let problems: Vec<Failure> = problems(machine, &ast).into_iter().map(placed).collect();
+    if problems.is_empty() { Ok(Code { ast, translation: Some(translation) }) } else { Err(problems) }
+}
+
+fn flagged(flag: Flag) -> Failure {
+    Failure { line: Some(flag.line), column: Some(flag.column), ..Failure::new(flag.reason) }
+}
+
+/// A problem of a translation at its place in the source: where the name stands that it is about, else where the line begins.
+fn in_python(source: &str, translation: &Translation, failure: Failure) -> Failure {
+    let line = failure.line.and_then(|line| translation.python_line(line));
+    let text = line.and_then(|line| source.lines().nth(line.checked_sub(1)?)).unwrap_or_default();
+    let about = translation.names.iter().filter(|name| failure.message.contains(name.as_str()));
+    let start = about.filter_map(|name| text.find(name.as_str())).min().unwrap_or(text.len() - text.trim_start().len());
+    let column = text.get(..start).map_or(1, |before| before.chars().count() + 1);
+    Failure { line, column: line.map(|_| column), ..failure }
 }

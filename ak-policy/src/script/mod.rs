@@ -13,6 +13,7 @@ mod engine;
 mod functions;
 mod language;
 mod people;
+mod python;
 mod reference;
 mod request;
 mod run;
@@ -21,7 +22,7 @@ mod table;
 mod time;
 mod value;
 
-pub use document::{Name, Names, PolicyNames, Script, Unusable};
+pub use document::{Name, Names, PolicyNames, Script};
 pub use engine::{Modules, install};
 pub use language::Language;
 pub use reference::{Reference, reference};
@@ -29,6 +30,7 @@ pub use table::Table;
 pub use value::{to_dynamic, to_json, truth};
 
 pub(crate) use people::group_meets;
+pub(crate) use time::Moment;
 pub(crate) use scope::fill_policy;
 
 mod scope;

@@ -304,6 +304,10 @@ fn groups(table: &mut Table) {
         .function("filter(groups: Groups, conditions: Map) -> Groups", "Those that meet all conditions: `filter(#{name: \"Admins\"})`. Names of fields may end in `__iexact`, `__contains`, `__icontains`, `__startswith`, `__istartswith`, `__endswith`, `__iendswith`, `__in`; attributes are `attributes__name`.", |g: &mut Groups, conditions: Map| g.narrowed(true, &conditions))
         .function("exclude(groups: Groups, conditions: Map) -> Groups", "Those that do not meet all conditions.", |g: &mut Groups, conditions: Map| g.narrowed(false, &conditions))
         .function("exists(groups: Groups) -> bool", "Whether there is any.", |g: &mut Groups| g.exists())
+        .function("is_empty(groups: Groups) -> bool", "Whether there is none.", |g: &mut Groups| !g.exists())
+        .function("to_array(groups: Groups) -> Array", "The groups as a list.", |g: &mut Groups| -> Array {
+            g.clone().into_iter().map(Dynamic::from).collect()
+        })
         .function("count(groups: Groups) -> Integer", "How many there are.", |g: &mut Groups| count(g))
         .function("len(groups: Groups) -> Integer", "How many there are.", |g: &mut Groups| count(g))
         .function("first(groups: Groups) -> Group", "The first by name; `()` if there is none.", |g: &mut Groups| {

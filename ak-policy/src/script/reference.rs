@@ -94,7 +94,7 @@ fn plain(comments: &[String]) -> String {
 /// The reference of everything that scripts of policies can use: variables, functions, properties. Operators of the language's own
 /// types are left out; everybody knows them.
 pub fn reference() -> Reference {
-    let mut entries: Vec<Entry> = functions(super::engine::machine().engine()).iter().map(entry).collect();
+    let mut entries: Vec<Entry> = functions(super::engine::machine(super::Language::Rhai).engine()).iter().map(entry).collect();
     entries.retain(|entry| !super::engine::FORBIDDEN.contains(&entry.name.as_str()));
     entries.retain(|entry| entry.sort != Sort::Operator || !entry.doc.is_empty());
     entries.sort();

@@ -9,7 +9,7 @@ use super::context::ContextView;
 use super::people::User;
 use super::run::Run;
 use super::table::Table;
-use super::value::{Wrong, to_dynamic};
+use super::value::{Wrong, texts, to_dynamic};
 use crate::request::HttpRequest;
 
 /// What is asked.
@@ -32,6 +32,16 @@ impl ObjectView {
         let hidden = snapshot.kind_of(object).and_then(|info| info.field(name)).is_some_and(|f| f.secret || f.redact);
         let shown = snapshot.render(object, &People::default());
         Ok(shown.get(name).filter(|_| !hidden).map(to_dynamic))
+    }
+}
+
+/// The headers of an HTTP request. Their names have no case.
+#[derive(Debug, Clone)]
+pub(crate) struct Headers(Arc<HttpRequest>);
+
+impl Headers {
+    fn get(&self, name: &str) -> Option<Dynamic> {
+        self.0.headers.get(&name.to_lowercase()).map(|value| value.clone().into())
     }
 }
 
@@ -71,6 +81,11 @@ pub(super) fn register(table: &mut Table) {
             |object: &mut ObjectView, name: &str| -> Result<Dynamic, Wrong> {
                 object.field(name)?.ok_or_else(|| format!("the object has no field {name}").into())
             },
+        )
+        .function(
+            "has_field(object: Object, name: String) -> bool",
+            "Whether the object has a field of that name.",
+            |object: &mut ObjectView, name: &str| -> Result<bool, Wrong> { Ok(object.field(name)?.is_some()) },
         );
     http(table);
 }
@@ -90,12 +105,26 @@ fn http(table: &mut Table) {
         Ok(all)
     };
     table
+        .kind::<Headers>("Headers", "The headers of an HTTP request. Their names have no case.")
+        .index_getter("Headers", "The value of a header; one that is not there is an error, see `get`.", |h: &mut Headers, name: &str| -> Result<Dynamic, Wrong> {
+            h.get(name).ok_or_else(|| format!("there is no header {name}").into())
+        })
+        .function("get(headers: Headers, name: String) -> Dynamic", "The value of a header; `()` where there is none.", |h: &mut Headers, name: &str| {
+            h.get(name).unwrap_or(Dynamic::UNIT)
+        })
+        .function("get(headers: Headers, name: String, default: Dynamic) -> Dynamic", "The value of a header; `default` where there is none.", |h: &mut Headers, name: &str, default: Dynamic| {
+            h.get(name).unwrap_or(default)
+        })
+        .function("contains(headers: Headers, name: String) -> bool", "Whether there is a header of that name.", |h: &mut Headers, name: &str| {
+            h.get(name).is_some()
+        })
+        .function("keys(headers: Headers) -> Array", "All names, in lower case.", |h: &mut Headers| texts(h.0.headers.keys().cloned()))
         .kind::<Http>("HttpRequest", "An HTTP request, without cookies and credentials.")
         .getter("HttpRequest.method: String", "`GET`, `POST`, …", |h: &mut Http| h.method.clone())
         .getter("HttpRequest.scheme: String", "`http` or `https`.", |h: &mut Http| h.scheme.clone())
         .getter("HttpRequest.path: String", "The path.", |h: &mut Http| h.path.clone())
         .getter("HttpRequest.GET: Map", "The query.", move |h: &mut Http| pairs(&h.query))
-        .getter("HttpRequest.headers: Map", "The headers, by lower-case name.", move |h: &mut Http| pairs(&h.headers))
+        .getter("HttpRequest.headers: Headers", "The headers.", |h: &mut Http| Headers(h.clone()))
         .getter("HttpRequest.META: Map", "The headers as `HTTP_USER_AGENT`, with `REQUEST_METHOD` and `REMOTE_ADDR`.", meta)
         .function("get_host(request: HttpRequest) -> String", "The host that was asked for, with its port.", |h: &mut Http| {
             h.host.clone()

@@ -98,7 +98,7 @@ pub fn truth(value: &Dynamic) -> bool {
     if let Some(result) = value.read_lock::<super::functions::PolicyResult>() {
         return result.passing;
     }
-    true
+    crate::python::truth(value)
 }
 
 /// Texts as a script sees them.

@@ -3,9 +3,9 @@
 use super::errors::{Res, unsupported};
 
 /// The most elements of a container.
-const ELEMENTS: usize = 100_000;
+const ELEMENTS: usize = 20_000;
 /// The longest text, in bytes.
-const BYTES: usize = 1024 * 1024;
+const BYTES: usize = 128 << 10;
 
 /// The most containers within a container, where each that is put into another is looked through.
 const WITHIN: usize = 5_000;

@@ -33,6 +33,7 @@ use value::{Origin, Py, view, wrap};
 
 pub(super) use errors::error_class;
 pub use errors::error_text;
+pub(crate) use value::contents;
 pub(super) use functions::{constant, function, importable, is_attribute, is_class, is_method, model, offered};
 
 /// What translated scripts need of the program around them.
@@ -42,6 +43,12 @@ pub trait Host: Send + Sync + 'static {
 
     /// The offset of the local time zone (`TZ`) at a moment, for the script that calls.
     fn offset_at(&self, call: &NativeCallContext<'_>, moment: DateTime<Utc>) -> FixedOffset;
+
+    /// Whether an object of the surroundings has all attributes that it has where the expression comes from. One that is missing is
+    /// Python's `AttributeError` then, and not covered otherwise.
+    fn is_complete(&self, _object: &Dynamic) -> bool {
+        true
+    }
 }
 
 /// What a support function works with.

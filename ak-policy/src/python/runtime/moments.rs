@@ -28,6 +28,15 @@ pub(crate) struct Zone(pub(crate) FixedOffset);
 #[derive(Clone)]
 pub(crate) struct Delta(i64);
 
+/// A moment that an object of the surroundings keeps: as Django has it, in UTC.
+pub(crate) fn stored(value: Dynamic) -> Dynamic {
+    let at = value.read_lock::<crate::script::Moment>().map(|moment| moment.0.naive_utc());
+    match at {
+        Some(local) => wrap(Py::Moment(Moment { local, zone: FixedOffset::east_opt(0) })),
+        None => value,
+    }
+}
+
 const DAY: i64 = 86_400_000_000;
 
 fn out_of_range() -> Box<rhai::EvalAltResult> {

@@ -11,6 +11,8 @@ const GET: &str = "get$";
 const SET: &str = "set$";
 const INDEX_GET: &str = "index$get$";
 const INDEX_SET: &str = "index$set$";
+/// What objects have whose indexer gives attributes.
+const HAS_FIELD: &str = "has_field";
 
 /// Calls a function of the engine on an object. `None`: there is none of that name for these types.
 fn native(cx: &Cx<'_>, name: &str, object: &Dynamic, args: &[Dynamic]) -> Res<Option<Dynamic>> {
@@ -35,7 +37,13 @@ fn no_attribute(object: &Dynamic, name: &str) -> Box<EvalAltResult> {
 pub(crate) fn attribute(cx: &Cx<'_>, object: &Dynamic, name: &str) -> Res<Option<Dynamic>> {
     match view(object) {
         Py::Foreign(foreign) => {
-            let found = native(cx, &format!("{GET}{name}"), &foreign, &[])?;
+            let found = match native(cx, &format!("{GET}{name}"), &foreign, &[])? {
+                Some(found) => Some(super::moments::stored(found)),
+                None => field(cx, &foreign, name)?,
+            };
+            if found.is_none() && !cx.host.is_complete(&foreign) {
+                return Err(unsupported(format!("the attribute `{name}` of an object of type {}", type_name(object))));
+            }
             let origin = Origin::From { holder: foreign, step: Step::Attribute(name.into()) };
             Ok(found.map(|value| adopt(value, origin)))
         }
@@ -46,6 +54,14 @@ pub(crate) fn attribute(cx: &Cx<'_>, object: &Dynamic, name: &str) -> Res<Option
         Py::Error(error) if name == "message" && error.class == "ValidationError" => Ok(error.args.first().cloned()),
         Py::Pattern(pattern) if name == "pattern" => Ok(Some(text(pattern.source()))),
         Py::Unbound => Err(unsupported("a variable without a value")),
+        _ => Ok(None),
+    }
+}
+
+/// A field of an object whose attributes are asked for by name.
+fn field(cx: &Cx<'_>, object: &Dynamic, name: &str) -> Res<Option<Dynamic>> {
+    match native(cx, HAS_FIELD, object, &[text(name)])?.map(|found| found.as_bool()) {
+        Some(Ok(true)) => native(cx, INDEX_GET, object, &[text(name)]),
         _ => Ok(None),
     }
 }
@@ -72,7 +88,8 @@ pub(crate) fn index(cx: &Cx<'_>, object: &Dynamic, key: &Dynamic) -> Res {
     if native(cx, "contains", object, std::slice::from_ref(key))?.is_some_and(|found| found.as_bool() == Ok(false)) {
         return Err(raise_with("KeyError", vec![key.clone()]));
     }
-    if let Some(value) = native(cx, INDEX_GET, object, std::slice::from_ref(key))? {
+    let by_key = native(cx, HAS_FIELD, object, &[text("")])?.is_none();
+    if by_key && let Some(value) = native(cx, INDEX_GET, object, std::slice::from_ref(key))? {
         return Ok(adopt(value, holder));
     }
     match elements(cx, object)? {
@@ -229,7 +246,10 @@ fn call_foreign(cx: &Cx<'_>, object: &Dynamic, name: &str, mut args: Args) -> Re
         let map: Map = keywords.iter().map(|(key, value)| Ok((key.as_str().into(), plain(value)?))).collect::<Res<_>>()?;
         given.push(Dynamic::from_map(map));
     }
-    if let Some(value) = native(cx, name, object, &given)? {
+    // Its rows are tuples unless it is asked otherwise, which is said by a keyword.
+    if name != "values_list"
+        && let Some(value) = native(cx, name, object, &given)?
+    {
         return Ok(queries::adopt_result(value));
     }
     if name == "items" && given.is_empty() {

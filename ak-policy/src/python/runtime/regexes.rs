@@ -9,7 +9,7 @@ use super::arguments::Args;
 use super::errors::{Res, raise, type_error, unsupported};
 use super::value::{Py, list, text, tuple, type_name, view, wrap};
 use super::{Cx, limits};
-use crate::python::pattern::{self, Flags};
+use crate::pattern::{self, Flags};
 
 const IGNORE_CASE: i64 = 2;
 const MULTI_LINE: i64 = 8;

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use chrono::Offset;
 use indexmap::IndexMap;
 use ipnet::IpNet;
 use rhai::{Array, Dynamic, ImmutableString, Map};
@@ -243,6 +244,9 @@ pub(crate) fn view(value: &Dynamic) -> Py {
     if let Some(network) = value.read_lock::<IpNet>() {
         return Py::Net(*network);
     }
+    if let Some(moment) = value.read_lock::<crate::script::Moment>() {
+        return Py::Moment(Moment { local: moment.0.naive_local(), zone: Some(moment.0.offset().fix()) });
+    }
     Py::Foreign(value.clone())
 }
 
@@ -440,6 +444,22 @@ pub(crate) fn refuse_cycle(holder: usize, value: &Dynamic) -> Res<()> {
         }
     }
     Ok(())
+}
+
+/// What a value keeps: how many bytes besides its entries, and of a container also who it is and its entries. `None`: it is none of
+/// Python's values.
+pub(crate) fn contents(value: &Dynamic) -> Option<(usize, Option<(usize, Vec<Dynamic>)>)> {
+    let py = value.read_lock::<Py>()?;
+    Some(match &*py {
+        Py::List(items) | Py::Tuple(items) => (0, Some((items.address(), items.lock().clone()))),
+        Py::Dict(items) | Py::Set(items) => {
+            (0, Some((items.address(), items.lock().values().flat_map(|(key, value)| [key, value]).cloned().collect())))
+        }
+        Py::Iter(iter) => (0, Some((iter.address(), iter.held()))),
+        Py::Bytes(bytes) => (bytes.len(), None),
+        Py::Error(error) => (error.class.len(), Some((error.args.as_ptr() as usize, error.args.to_vec()))),
+        _ => (0, None),
+    })
 }
 
 /// The identity of a container and the containers in it.

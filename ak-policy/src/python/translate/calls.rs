@@ -5,7 +5,8 @@ use ruff_python_ast::{Arguments, Expr, ExprAttribute, ExprCall, ExprStringLitera
 use super::expressions::quoted;
 use super::names::Meaning;
 use super::{Translated, Translator};
-use crate::python::{pattern, runtime};
+use crate::pattern;
+use crate::python::runtime;
 
 /// The functions of the surroundings: name, positional parameters, whether further keywords are taken.
 const OFFERED: &[(&str, &[&str], bool)] = &[

@@ -27,48 +27,16 @@ pub(in crate::script) fn pattern(text: &str) -> Result<Regex, String> {
         return Ok(regex);
     }
     drop(ready);
-    let regex = RegexBuilder::new(&translated(text)).size_limit(SIZE).nest_limit(64).build().map_err(|error| match error {
+    let rewritten = crate::pattern::sought(text)
+        .map_err(|reason| format!("the pattern cannot be matched in linear time, or is none: {reason}"))?;
+    let regex = RegexBuilder::new(&rewritten).size_limit(SIZE).nest_limit(64).build().map_err(|error| match error {
         regex::Error::CompiledTooBig(_) => "the pattern is too large".to_owned(),
-        // The last line says what is wrong; those before draw it.
-        error => {
-            let text = error.to_string();
-            let reason = text.lines().last().unwrap_or(&text).trim_start_matches("error: ").to_owned();
-            format!("the pattern cannot be matched in linear time, or is none: {reason}")
-        }
+        error => error.to_string(),
     })?;
     let mut ready = READY.lock().unwrap_or_else(PoisonError::into_inner);
     ready.push_front((text.to_owned(), regex.clone()));
     ready.truncate(KEPT);
     Ok(regex)
-}
-
-/// Python's `\Z` is the end of the text, and its `$` is also right before a newline at the end.
-fn translated(text: &str) -> String {
-    let multiline = text.contains("(?m") || text.contains("(?im") || text.contains("(?sm");
-    let (mut out, mut class) = (String::with_capacity(text.len()), false);
-    let mut letters = text.chars();
-    while let Some(letter) = letters.next() {
-        match letter {
-            '\\' => match letters.next() {
-                Some('Z') if !class => out.push_str("\\z"),
-                Some(next) => out.extend(['\\', next]),
-                None => out.push('\\'),
-            },
-            '[' if !class => {
-                class = true;
-                out.push('[');
-            }
-            // A `[` in a class is just that.
-            '[' => out.push_str("\\["),
-            ']' => {
-                class = false;
-                out.push(']');
-            }
-            '$' if !class && !multiline => out.push_str("(?:\\n?\\z)"),
-            other => out.push(other),
-        }
-    }
-    out
 }
 
 /// Python's replacement, `\1` and `\g<name>`, in the form of the engine that is used.

@@ -2,33 +2,46 @@
 
 /// A translated pattern.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Rewritten {
+pub(crate) struct Rewritten {
     /// The pattern.
-    pub(super) text: String,
+    pub(crate) text: String,
     /// `$` stands in it: it also matches before a line feed at the very end, which this engine cannot say.
-    pub(super) end_of_text: bool,
+    pub(crate) end_of_text: bool,
     /// `\b` or case-insensitivity stand in it: the two engines agree on ASCII only.
-    pub(super) ascii_only: bool,
+    pub(crate) ascii_only: bool,
 }
 
 /// The flags of `re`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Flags {
-    pub(super) ignore_case: bool,
-    pub(super) multi_line: bool,
-    pub(super) dot_all: bool,
+pub(crate) struct Flags {
+    pub(crate) ignore_case: bool,
+    pub(crate) multi_line: bool,
+    pub(crate) dot_all: bool,
 }
 
 /// Rewrites a pattern. `multi_line`: `$` and `^` work by lines.
 ///
 /// # Errors
 /// Why the pattern cannot be kept, as the end of a sentence.
-pub(super) fn translate(pattern: &str, multi_line: bool) -> Result<Rewritten, String> {
+pub(crate) fn translate(pattern: &str, multi_line: bool) -> Result<Rewritten, String> {
+    rewrite(pattern, multi_line, "$")
+}
+
+/// Rewrites a pattern of which only matters whether it is found: `$` may take the line feed at the end with it.
+///
+/// # Errors
+/// As [`translate`].
+pub(crate) fn sought(pattern: &str) -> Result<String, String> {
+    rewrite(pattern, false, r"(?:\n?\z)").map(|rewritten| rewritten.text)
+}
+
+fn rewrite(pattern: &str, multi_line: bool, end: &'static str) -> Result<Rewritten, String> {
     let mut rewriter = Rewriter {
         rest: pattern.chars().collect::<Vec<_>>(),
         at: 0,
         out: Rewritten { text: String::new(), end_of_text: false, ascii_only: false },
         multi_line,
+        end,
     };
     rewriter.run()?;
     let rewritten = rewriter.out;
@@ -45,6 +58,8 @@ struct Rewriter {
     at: usize,
     out: Rewritten,
     multi_line: bool,
+    /// What stands for `$`.
+    end: &'static str,
 }
 
 const WORD: &str = r"\p{L}\p{N}_";
@@ -74,7 +89,7 @@ impl Rewriter {
                 '$' => {
                     // With lines, both engines mean the same; without, a last line feed is refused at run time.
                     self.out.end_of_text |= !self.multi_line;
-                    self.out.text.push('$');
+                    self.out.text.push_str(self.end);
                 }
                 '{' => self.repetition(),
                 '*' | '+' | '?' => {
