@@ -31,6 +31,7 @@ mod services;
 
 pub use application::{Application, LaunchUrl};
 pub use binding::{EngineMode, POLICY_FIELDS, PolicyBinding, PolicyShown, PolicyTarget, partial_group, partial_user};
+pub use chrono_tz::Tz;
 pub use context::Context;
 pub use decision::{Decision, Outcome, Subject, Trace};
 pub use engine::{decide, decide_all, decide_many};
@@ -40,4 +41,4 @@ pub use policy::{Changes, Failure, LogLine, Policy, PolicyEffect, Verdict};
 pub use pool::wait;
 pub use request::{HttpRequest, Request};
 pub use role::{ObjectGrant, Role};
-pub use services::{Conditions, Dns, PeopleLookup, Services, SystemDns};
+pub use services::{Conditions, Dns, PeopleLookup, Services, SystemDns, zone};

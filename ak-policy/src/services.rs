@@ -9,6 +9,7 @@ use ak_store::model::Store;
 use ak_store::records::{Group, Page, User, UserField, UserFilter};
 use ak_store::{Clock, Result, Rng};
 use async_trait::async_trait;
+use chrono_tz::Tz;
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -18,7 +19,7 @@ pub struct Services {
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// The time zone in which scripts see dates.
-    pub zone: chrono_tz::Tz,
+    pub zone: Tz,
     /// People and groups.
     pub people: Arc<dyn PeopleLookup>,
     /// Names and addresses.
@@ -44,9 +45,16 @@ impl Services {
 
     /// The same with dates in this zone (a name of the IANA database). Errors where there is no such zone.
     pub fn with_zone(self, name: &str) -> std::result::Result<Self, String> {
-        let zone = name.trim_start_matches(':').parse().map_err(|_| format!("there is no time zone {name}"))?;
-        Ok(Self { zone, ..self })
+        Ok(Self { zone: zone(name)?, ..self })
     }
+}
+
+/// The time zone of this name of the IANA database, as `TZ` has it.
+///
+/// # Errors
+/// In words, where there is no such zone.
+pub fn zone(name: &str) -> std::result::Result<Tz, String> {
+    name.trim_start_matches(':').parse().map_err(|_| format!("there is no time zone {name}"))
 }
 
 /// A condition of a lookup: field, and the value that it must have.

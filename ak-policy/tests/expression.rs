@@ -37,6 +37,11 @@ async fn what_is_wrong_is_told_with_its_place() {
     );
 }
 
+/// A script that says its language: by itself it could be in another one too.
+fn rhai(text: &str) -> String {
+    format!("// rhai\n{text}")
+}
+
 /// Whether each of these expressions lets through; `ada` of the group `engineers`, which is part of `staff`, asks.
 async fn table(house: &House, gathered: &[(&str, Value)], table: &[(&str, bool)]) {
     let staff = house.group("staff", &[]).await;
@@ -52,7 +57,7 @@ async fn table(house: &House, gathered: &[(&str, Value)], table: &[(&str, bool)]
     let ada = house.person_of(new, &[engineers]).await;
     house.person("bob", &[]).await;
     for (text, passing) in table {
-        let decision = house.ask_in(Some(&ada), gathered, text).await;
+        let decision = house.ask_in(Some(&ada), gathered, &rhai(text)).await;
         assert_eq!(decision.trace[0].outcome, Outcome::Answered, "{text}");
         assert_eq!(decision.passing, *passing, "{text}");
     }
@@ -224,7 +229,7 @@ async fn hostile_scripts_end_and_are_told_with_their_place() {
     let house = House::new().await;
     let ada = house.person("ada", &[]).await;
     for (text, said) in HOSTILE {
-        let decision = house.ask(Some(&ada), text).await;
+        let decision = house.ask(Some(&ada), &rhai(text)).await;
         let Outcome::Failed(failure) = &decision.trace[0].outcome else { panic!("{text}: {decision:?}") };
         assert!(failure.message.contains(said), "{text}: {failure}");
         assert!(failure.line.is_some() && failure.column.is_some(), "{text}: {failure}");
@@ -236,16 +241,16 @@ async fn hostile_scripts_end_and_are_told_with_their_place() {
 async fn what_cannot_be_is_not_saved() {
     let house = House::new().await;
     for (text, said) in [
-        ("ak_send_email(1)", "The function ak_send_email is not available: it comes with e-mail. (line 1, column 1)"),
+        ("ak_send_email(1)", "The function ak_send_email is not available: it comes with e-mail. (line 2, column 1)"),
         ("user.app_entitlements(1)", "The function app_entitlements is not available: it comes with application entitlements."),
-        ("return nobody;", "Undefined variable: nobody (line 1, column 8)"),
-        (r#"regex_match("a", "(?=b)")"#, "look-around"),
+        ("return nobody;", "Undefined variable: nobody (line 2, column 8)"),
+        (r#"regex_match("a", "(?=b)")"#, "lookahead"),
         (r#"import "x" as y;"#, "import"),
         (r#"eval("1")"#, "eval"),
         (concat!("slee", "p(1)"), "There is no function sleep"),
-        ("fn f() { gone() } f()", "There is no function gone. (line 1, column 10)"),
+        ("fn f() { gone() } f()", "There is no function gone. (line 2, column 10)"),
     ] {
-        let refusal = house.refusal(text).await;
+        let refusal = house.refusal(&rhai(text)).await;
         assert!(refusal["expression"][0].as_str().unwrap().contains(said), "{text}: {refusal}");
     }
     let long = format!("// {}", "x".repeat(70_000));
@@ -263,7 +268,7 @@ async fn an_error_never_becomes_a_pass_by_being_turned_round() {
     let quick = HOSTILE.iter().map(|(text, _)| *text).filter(|text| !text.contains("loop") && !text.contains("for "));
     for text in quick {
         for (negate, failure_result) in [(false, false), (true, false), (false, true), (true, true)] {
-            let door = house.expression(text, json!({ "negate": negate, "failure_result": failure_result })).await;
+            let door = house.expression(&rhai(text), json!({ "negate": negate, "failure_result": failure_result })).await;
             let decision = decide(door, &house.request(None)).await;
             assert_eq!((decision.passing, decision.undecided), (failure_result, !failure_result), "{text} {negate}");
         }
@@ -295,13 +300,13 @@ async fn policies_ask_each_other_and_see_what_those_before_them_wrote() {
     let house = House::new().await;
     let model = "authentik_policies_expression.expressionpolicy";
     house.make(model, json!({ "name": "inner", "expression": "ak_message(`n is ${context.n}`); context.n == 2" })).await.unwrap();
-    house.make(model, json!({ "name": "forever", "expression": r#"ak_call_policy("forever").passing"# })).await.unwrap();
+    house.make(model, json!({ "name": "forever", "expression": rhai(r#"ak_call_policy("forever").passing"#) })).await.unwrap();
     let asked = house.ask(None, r#"let r = ak_call_policy("inner", #{n: 2}); r.passing && r.messages == ["n is 2"]"#).await;
     assert!(asked.passing, "{asked:?}");
-    let forever = house.ask(None, r#"ak_call_policy("forever")"#).await;
+    let forever = house.ask(None, &rhai(r#"ak_call_policy("forever")"#)).await;
     assert!(forever.undecided && format!("{:?}", forever.trace[0].outcome).contains("too deep"), "{forever:?}");
-    let door = house.expression("context.n = 2; true", json!({ "order": 0 })).await;
-    let policy = house.make(model, json!({ "name": "later", "expression": "context.n == 3" })).await.unwrap();
+    let door = house.expression(&rhai("context.n = 2; true"), json!({ "order": 0 })).await;
+    let policy = house.make(model, json!({ "name": "later", "expression": rhai("context.n == 3") })).await.unwrap();
     let second = json!({ "policy": policy.value(), "target": door.value(), "order": 1, "negate": true });
     house.make("authentik_policies.policybinding", second).await.unwrap();
     let decision = decide(door, &house.request(None)).await;

@@ -8,5 +8,5 @@ mod start;
 
 pub use start::{
     Product, StartError, Wiring, load_settings, log_to_stderr, open_backend, open_store, registry, until_stopped, work_until,
-    worker,
+    worker, zone,
 };

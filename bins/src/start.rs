@@ -8,6 +8,7 @@ use ak_flows::{Bootstrap, Runner, RunnerOptions, SetupError, StoreDirectory, set
 use ak_http::pages::Renderer;
 use ak_http::server::{Addresses, Bound, ServeError, bind};
 use ak_http::{App, AppParts, HttpOptions};
+use ak_policy::{Services, Tz};
 use ak_store::config::{self, ConfigError, Loaded, LogFormat, Postgresql, Secret, Settings, SslMode};
 use ak_store::directory::password::{Cost, PasswordHasher};
 use ak_store::model::{Registry, Store, StoreOptions};
@@ -30,6 +31,9 @@ pub enum StartError {
         /// Which database it is, and why it cannot be used.
         why: String,
     },
+    /// There is no such time zone.
+    #[error("TZ: {0}")]
+    Zone(String),
     /// The storage failed later on.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -57,6 +61,8 @@ pub struct Wiring {
     pub password_floor: Duration,
     /// The kinds.
     pub registry: Arc<Registry>,
+    /// The time zone in which expressions see dates.
+    pub zone: Tz,
 }
 
 impl Wiring {
@@ -68,8 +74,15 @@ impl Wiring {
             password_cost: Cost::default(),
             password_floor: StoreDirectory::FLOOR,
             registry: registry()?,
+            zone: zone(config::process_environment())?,
         })
     }
+}
+
+/// The time zone that an environment names (`TZ`); UTC where it names none.
+pub fn zone(environment: impl IntoIterator<Item = (String, String)>) -> Result<Tz, StartError> {
+    let named = environment.into_iter().find(|(name, value)| name == "TZ" && !value.is_empty());
+    named.map_or(Ok(Tz::UTC), |(_, name)| ak_policy::zone(&name).map_err(StartError::Zone))
 }
 
 /// Every kind of the product.
@@ -190,6 +203,7 @@ impl Product {
     /// Opens the store, makes the default objects at the first start, and puts the application together.
     pub async fn open(settings: &Settings, wiring: &Wiring) -> Result<Self, StartError> {
         let (store, secret_key) = open_store(settings, wiring).await?;
+        let services = Services { zone: wiring.zone, ..Services::of(&store) };
         let hasher = PasswordHasher::with_limits(wiring.password_cost, Default::default(), wiring.rng.clone());
         let given = |secret: &Option<Secret>| secret.as_ref().map(|s| s.expose().to_owned());
         let bootstrap = Bootstrap {
@@ -203,7 +217,7 @@ impl Product {
         store.follow();
         let directory = Arc::new(StoreDirectory::new(store.clone(), hasher.clone(), wiring.password_floor));
         let app = App::new(AppParts {
-            runner: Runner::new(store.clone(), directory, RunnerOptions::default()),
+            runner: Runner::new(store.clone(), directory, RunnerOptions::default()).with_services(Arc::new(services)),
             hasher,
             secret_key: secret_key.expose().to_owned(),
             blueprints: blueprints.clone(),

@@ -147,6 +147,7 @@ impl Start {
             password_cost: Cost::cheap_for_tests(),
             password_floor: self.password_floor,
             registry: self.registry,
+            zone: ak_bins::zone(self.environment).expect("the time zone of a test exists"),
         };
         let product = Product::open(&settings, &wiring).await.expect("the product opens");
         let bound = product.bind(&settings).expect("its sockets open");

@@ -167,6 +167,7 @@ async fn settings_that_make_no_sense_are_refused_in_one_line() {
             &[("AUTHENTIK_BOOTSTRAP_PASSWORD", "seven-sleepers"), ("AUTHENTIK_BOOTSTRAP_PASSWORD_HASH", "!unusable")][..],
             "AUTHENTIK_BOOTSTRAP_PASSWORD_HASH: ",
         ),
+        (&[("TZ", "Mars/Olympus")], "TZ: there is no time zone Mars/Olympus"),
         (&[("AUTHENTIK_LISTEN__HTTP", "nowhere")], "AUTHENTIK_LISTEN__HTTP: \"nowhere\" is not an address"),
         (&[("AUTHENTIK_LOG_LEVEL", "loud")], "AUTHENTIK_LOG_LEVEL: \"loud\" is not a log level"),
         (&[("AUTHENTIK_POSTGRESQL__SSLMODE", "perhaps")], "AUTHENTIK_POSTGRESQL__SSLMODE: \"perhaps\" is not a mode of TLS"),
@@ -358,6 +359,26 @@ async fn the_settings_are_printed_for_somebody_who_stops_reading() {
     drop(child.stdout.take());
     let ended = child.wait_with_output().expect("it ends");
     assert_eq!(String::from_utf8_lossy(&ended.stderr), "");
+}
+
+#[tokio::test]
+async fn a_python_expression_is_translated_or_told_what_is_not_covered() {
+    let home = Home::new();
+    let file = |name: &str, text: &str| {
+        let path = home.path().join(name);
+        std::fs::write(&path, text).expect("a file");
+        path.display().to_string()
+    };
+    let good = file("good.py", "return user.groups.filter(name=\"Admins\").exists()\n");
+    let translated = home.run(&["policy", "translate", &good]).await;
+    assert!(translated.succeeded() && translated.out.contains("py_call"), "{translated:?}");
+    let bad = file("bad.py", "import requests\nreturn True\n");
+    let flagged = home.run(&["policy", "translate", &bad]).await;
+    assert_eq!((flagged.code, flagged.out.as_str()), (Some(2), ""), "{flagged:?}");
+    assert!(flagged.err.contains("bad.py:1:8: the import of `requests` is not covered"), "{flagged:?}");
+    let missing = home.run(&["policy", "translate", "no-such-file.py"]).await;
+    assert!(missing.refusal().starts_with("no-such-file.py: "), "{missing:?}");
+    assert!(!home.database().exists(), "nothing was made");
 }
 
 #[tokio::test]

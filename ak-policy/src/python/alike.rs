@@ -32,7 +32,9 @@ fn is_plain(source: &Source, expr: &Expr, at_top: bool) -> bool {
         }
         Expr::List(list) => all(&list.elts),
         Expr::Subscript(subscript) => {
-            is_plain(source, &subscript.value, false) && !subscript.slice.is_tuple_expr() && is_plain(source, &subscript.slice, false)
+            is_plain(source, &subscript.value, false)
+                && !subscript.slice.is_tuple_expr()
+                && is_plain(source, &subscript.slice, false)
         }
         Expr::Call(call) => {
             call.arguments.keywords.is_empty() && is_plain(source, &call.func, false) && all(&call.arguments.args)

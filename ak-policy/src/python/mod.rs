@@ -26,9 +26,9 @@ mod runtime;
 mod source;
 mod translate;
 
-pub use runtime::{Host, error_text, register, truth};
-pub(crate) use runtime::contents;
 pub(crate) use alike::{alike, parses};
+pub(crate) use runtime::kept;
+pub use runtime::{Host, error_text, register, truth};
 pub use translate::{Flag, Translation, translate};
 
 /// How deep the expressions of a translation may be; the engine has to allow it.

@@ -32,6 +32,12 @@ pub(super) fn problems(machine: &Machine, ast: &AST) -> Vec<Failure> {
         if !call.is_operator_call() && !known(&call.name) && !is_language(&call.name) {
             found.push(at(unknown(&call.name), place));
         }
+        // What a translation calls a method by.
+        if let ("py_call", Some(Expr::StringConstant(method, _))) = (&*call.name, call.args.get(1))
+            && LATER.iter().any(|(later, _)| *later == method.as_str())
+        {
+            found.push(at(unknown(method), place));
+        }
         if let ("regex_match" | "regex_replace", Some(Expr::StringConstant(text, place))) = (&*call.name, call.args.get(1)) {
             found.extend(super::functions::pattern(text).err().map(|problem| at(problem, *place)));
         }

@@ -84,8 +84,7 @@ impl Machines {
         context::register(&mut table);
         time::register(&mut table);
         functions::register(&mut table);
-        let modules: Vec<Shared<Module>> =
-            std::iter::once(table).chain(modules).map(|table| table.module().into()).collect();
+        let modules: Vec<Shared<Module>> = std::iter::once(table).chain(modules).map(|table| table.module().into()).collect();
         let rhai = Machine::new(&modules, Engine::new_raw(), limit::DEPTH);
         let mut translated = Engine::new_raw();
         crate::python::register(&mut translated, Arc::new(Surroundings));

@@ -30,7 +30,7 @@ pub use table::Table;
 pub use value::{to_dynamic, to_json, truth};
 
 pub(crate) use people::group_meets;
-pub(crate) use time::Moment;
 pub(crate) use scope::fill_policy;
+pub(crate) use time::Moment;
 
 mod scope;

@@ -106,19 +106,31 @@ fn http(table: &mut Table) {
     };
     table
         .kind::<Headers>("Headers", "The headers of an HTTP request. Their names have no case.")
-        .index_getter("Headers", "The value of a header; one that is not there is an error, see `get`.", |h: &mut Headers, name: &str| -> Result<Dynamic, Wrong> {
-            h.get(name).ok_or_else(|| format!("there is no header {name}").into())
+        .index_getter(
+            "Headers",
+            "The value of a header; one that is not there is an error, see `get`.",
+            |h: &mut Headers, name: &str| -> Result<Dynamic, Wrong> {
+                h.get(name).ok_or_else(|| format!("there is no header {name}").into())
+            },
+        )
+        .function(
+            "get(headers: Headers, name: String) -> Dynamic",
+            "The value of a header; `()` where there is none.",
+            |h: &mut Headers, name: &str| h.get(name).unwrap_or(Dynamic::UNIT),
+        )
+        .function(
+            "get(headers: Headers, name: String, default: Dynamic) -> Dynamic",
+            "The value of a header; `default` where there is none.",
+            |h: &mut Headers, name: &str, default: Dynamic| h.get(name).unwrap_or(default),
+        )
+        .function(
+            "contains(headers: Headers, name: String) -> bool",
+            "Whether there is a header of that name.",
+            |h: &mut Headers, name: &str| h.get(name).is_some(),
+        )
+        .function("keys(headers: Headers) -> Array", "All names, in lower case.", |h: &mut Headers| {
+            texts(h.0.headers.keys().cloned())
         })
-        .function("get(headers: Headers, name: String) -> Dynamic", "The value of a header; `()` where there is none.", |h: &mut Headers, name: &str| {
-            h.get(name).unwrap_or(Dynamic::UNIT)
-        })
-        .function("get(headers: Headers, name: String, default: Dynamic) -> Dynamic", "The value of a header; `default` where there is none.", |h: &mut Headers, name: &str, default: Dynamic| {
-            h.get(name).unwrap_or(default)
-        })
-        .function("contains(headers: Headers, name: String) -> bool", "Whether there is a header of that name.", |h: &mut Headers, name: &str| {
-            h.get(name).is_some()
-        })
-        .function("keys(headers: Headers) -> Array", "All names, in lower case.", |h: &mut Headers| texts(h.0.headers.keys().cloned()))
         .kind::<Http>("HttpRequest", "An HTTP request, without cookies and credentials.")
         .getter("HttpRequest.method: String", "`GET`, `POST`, …", |h: &mut Http| h.method.clone())
         .getter("HttpRequest.scheme: String", "`http` or `https`.", |h: &mut Http| h.scheme.clone())

@@ -54,12 +54,12 @@ struct Shared {
 /// Takes the size of a value off what is left; whether that was enough.
 fn fits(value: &Dynamic, left: &mut usize, shared: &mut Shared) -> bool {
     let own = value.as_immutable_string_ref().map_or(ENTRY, |text| ENTRY + text.len());
-    let translated = crate::python::contents(value);
-    let more = translated.as_ref().map_or(0, |(bytes, _)| *bytes);
+    let translated = crate::python::kept(value);
+    let more = translated.as_ref().map_or(0, |kept| kept.bytes);
     let Some(rest) = left.checked_sub(own + more) else { return false };
     *left = rest;
-    if let Some((_, container)) = translated {
-        if let Some((who, entries)) = container
+    if let Some(kept) = translated {
+        if let Some((who, entries)) = kept.container
             && shared.seen.insert(who)
         {
             let Some(rest) = left.checked_sub(entries.len() * SLOT) else { return false };

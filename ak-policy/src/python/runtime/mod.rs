@@ -33,8 +33,8 @@ use value::{Origin, Py, view, wrap};
 
 pub(super) use errors::error_class;
 pub use errors::error_text;
-pub(crate) use value::contents;
 pub(super) use functions::{constant, function, importable, is_attribute, is_class, is_method, model, offered};
+pub(crate) use value::kept;
 
 /// What translated scripts need of the program around them.
 pub trait Host: Send + Sync + 'static {

@@ -446,19 +446,28 @@ pub(crate) fn refuse_cycle(holder: usize, value: &Dynamic) -> Res<()> {
     Ok(())
 }
 
-/// What a value keeps: how many bytes besides its entries, and of a container also who it is and its entries. `None`: it is none of
-/// Python's values.
-pub(crate) fn contents(value: &Dynamic) -> Option<(usize, Option<(usize, Vec<Dynamic>)>)> {
+/// What one of Python's values keeps.
+#[derive(Default)]
+pub(crate) struct Kept {
+    /// Bytes besides the entries.
+    pub(crate) bytes: usize,
+    /// Of a container: who it is, and its entries.
+    pub(crate) container: Option<(usize, Vec<Dynamic>)>,
+}
+
+/// What a value keeps; `None` where it is none of Python's own.
+pub(crate) fn kept(value: &Dynamic) -> Option<Kept> {
     let py = value.read_lock::<Py>()?;
+    let holding = |who: usize, entries: Vec<Dynamic>| Kept { bytes: 0, container: Some((who, entries)) };
     Some(match &*py {
-        Py::List(items) | Py::Tuple(items) => (0, Some((items.address(), items.lock().clone()))),
+        Py::List(items) | Py::Tuple(items) => holding(items.address(), items.lock().clone()),
         Py::Dict(items) | Py::Set(items) => {
-            (0, Some((items.address(), items.lock().values().flat_map(|(key, value)| [key, value]).cloned().collect())))
+            holding(items.address(), items.lock().values().flat_map(|(key, value)| [key, value]).cloned().collect())
         }
-        Py::Iter(iter) => (0, Some((iter.address(), iter.held()))),
-        Py::Bytes(bytes) => (bytes.len(), None),
-        Py::Error(error) => (error.class.len(), Some((error.args.as_ptr() as usize, error.args.to_vec()))),
-        _ => (0, None),
+        Py::Iter(iter) => holding(iter.address(), iter.held()),
+        Py::Error(error) => holding(error.args.as_ptr() as usize, error.args.to_vec()),
+        Py::Bytes(bytes) => Kept { bytes: bytes.len(), container: None },
+        _ => Kept::default(),
     })
 }
 
