@@ -44,6 +44,7 @@ fn thirty() -> i32 {
 impl Kind for DummyPolicy {
     const META: Meta = Meta {
         component: "ak-policy-dummy-form",
+        pk_filters: &["policy_uuid"],
         description: "Answer what is told, after a while: for trying bindings out.",
         ..Meta::new("authentik_policies_dummy.dummypolicy", "policies/dummy", "Dummy Policy", "Dummy Policies")
     };

@@ -28,6 +28,7 @@ pub struct ExpressionPolicy {
 impl Kind for ExpressionPolicy {
     const META: Meta = Meta {
         component: "ak-policy-expression-form",
+        pk_filters: &["policy_uuid"],
         description: "Decide by an expression.",
         ..Meta::new(
             "authentik_policies_expression.expressionpolicy",

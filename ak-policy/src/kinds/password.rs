@@ -95,6 +95,7 @@ const ESTIMATED: usize = 72;
 impl Kind for PasswordPolicy {
     const META: Meta = Meta {
         component: "ak-policy-password-form",
+        pk_filters: &["policy_uuid"],
         description: "Refuse weak passwords.",
         ..Meta::new("authentik_policies_password.passwordpolicy", "policies/password", "Password Policy", "Password Policies")
     };

@@ -31,6 +31,7 @@ pub struct PasswordExpiryPolicy {
 impl Kind for PasswordExpiryPolicy {
     const META: Meta = Meta {
         component: "ak-policy-password-expiry-form",
+        pk_filters: &["policy_uuid"],
         description: "Refuse whose password is too old.",
         ..Meta::new(
             "authentik_policies_expiry.passwordexpirypolicy",

@@ -117,6 +117,9 @@ const ELSEWHERE: [(&str, &str); 11] = [
     ("policies/all", "promptstage__isnull"),
 ];
 
+/// Filters whose subject is still to come: when an object was made and changed is not kept. They ask for nothing, as README says.
+const UNKEPT: [&str; 2] = ["created", "last_updated"];
+
 /// What `query` finds in a collection, all pages of it.
 async fn found(server: &Server, path: &str, query: &[(&str, &str)]) -> Vec<Value> {
     let admin = server.admin();
@@ -198,6 +201,11 @@ async fn every_filter_of_the_contract_keeps_the_one_and_drops_the_other() {
         assert!(unknown.clone().all(|f| LATER.contains(f)), "{}: {:?}", case.path, unknown.collect::<Vec<_>>());
         for filter in filters {
             if ELSEWHERE.contains(&(case.path, filter)) {
+                continue;
+            }
+            if UNKEPT.contains(&filter) && case.path.starts_with("policies/") {
+                let early = both(&server, &case, &[(filter, "2001-01-01T00:00:00Z")]).await;
+                assert_eq!(early, (true, true), "{}: {filter} can be tested", case.path);
                 continue;
             }
             if case.moot.contains(&filter) {
@@ -364,7 +372,7 @@ async fn policies_are_listed_together_described_and_deleted() {
     assert_eq!(read.body.as_object().unwrap().len(), POLICY_FIELDS.len());
     let types = admin.get("/api/v3/policies/all/types/").await;
     exact("GET", "/policies/all/types/", &types);
-    assert_eq!(types.body[0]["model_name"], "test.always");
+    assert!(types.body.as_array().unwrap().iter().any(|kind| kind["model_name"] == "test.always"));
     let used = admin.get(&format!("{at}used_by/")).await;
     exact("GET", "/policies/all/{policy_uuid}/used_by/", &used);
     assert_eq!((&used.body[0]["action"], &used.body[0]["pk"]), (&json!("cascade"), &binding["pk"]));
