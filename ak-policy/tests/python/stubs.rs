@@ -209,7 +209,13 @@ pub(crate) fn ours(case: &Case) -> Result<Value, String> {
         Ok(value) => json!({"result": shown(value)}),
         Err(error) => match error_text(&error) {
             Some(text) => json!({"raised": text.split(':').next().unwrap()}),
-            None => json!({"failed": error.to_string(), "script": translation.rhai}),
+            None => {
+                let told = match &*error {
+                    EvalAltResult::ErrorTerminated(reason, _) => reason.to_string(),
+                    other => other.to_string(),
+                };
+                json!({"failed": told, "script": translation.rhai})
+            }
         },
     };
     out["messages"] = json!(*messages.lock().unwrap());

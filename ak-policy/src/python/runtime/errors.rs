@@ -29,12 +29,9 @@ impl Raised {
 }
 
 /// What the translation does not keep was asked for at run time. No script can catch it.
-#[derive(Debug, thiserror::Error)]
-#[error("not covered in a translated expression: {0}")]
-struct Unsupported(String);
-
 pub(crate) fn unsupported(what: impl Into<String>) -> Box<EvalAltResult> {
-    EvalAltResult::ErrorSystem(String::new(), Box::new(Unsupported(what.into()))).into()
+    let told = format!("not covered in a translated expression: {}", what.into());
+    EvalAltResult::ErrorTerminated(told.into(), Position::NONE).into()
 }
 
 pub(crate) fn raise(class: &str, message: impl Into<String>) -> Box<EvalAltResult> {
