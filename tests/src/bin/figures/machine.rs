@@ -1,6 +1,7 @@
 //! The pure machine of flows.
 
 use std::hint::black_box;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ak_flows::{
