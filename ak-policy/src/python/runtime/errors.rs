@@ -152,3 +152,8 @@ pub fn error_text(error: &EvalAltResult) -> Option<String> {
         _ => None,
     }
 }
+
+/// The exception that an unassigned variable raises.
+pub(crate) fn unbound(name: &str) -> Box<rhai::EvalAltResult> {
+    raise("UnboundLocalError", format!("cannot access local variable '{name}' where it is not associated with a value"))
+}

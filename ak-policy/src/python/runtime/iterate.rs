@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rhai::Dynamic;
 
 use super::Cx;
-use super::errors::{Res, raise, type_error, unsupported};
-use super::value::{Dict, List, Py, text, tuple, type_name, view, wrap};
+use super::errors::{Res, raise, type_error, unsupported, value_error};
+use super::value::{Dict, List, Py, list, text, tuple, type_name, view, wrap};
 
 /// An iterator, or a range.
 #[derive(Clone)]
@@ -190,4 +190,32 @@ pub(crate) fn collect(cx: &Cx<'_>, value: &Dynamic) -> Res<Vec<Dynamic>> {
         items.push(item);
     }
     Ok(items)
+}
+
+/// The elements of a sequence that is unpacked into `count` targets.
+pub(crate) fn unpack(cx: &Cx<'_>, value: &Dynamic, count: usize, star: Option<usize>) -> Res<Vec<Dynamic>> {
+    let items = match view(value) {
+        Py::Int(_) | Py::Float(_) | Py::Bool(_) | Py::None => {
+            return Err(type_error(format!("cannot unpack non-iterable {} object", type_name(value))));
+        }
+        _ => collect(cx, value)?,
+    };
+    match star {
+        None if items.len() > count => Err(value_error(format!("too many values to unpack (expected {count})"))),
+        None if items.len() < count => {
+            Err(value_error(format!("not enough values to unpack (expected {count}, got {})", items.len())))
+        }
+        None => Ok(items),
+        Some(before) if items.len() < before + count => {
+            Err(value_error(format!("not enough values to unpack (expected at least {}, got {})", before + count, items.len())))
+        }
+        Some(before) => {
+            let mut head = items;
+            let mut middle = head.split_off(before);
+            let tail = middle.split_off(middle.len() - count);
+            head.push(list(middle));
+            head.extend(tail);
+            Ok(head)
+        }
+    }
 }

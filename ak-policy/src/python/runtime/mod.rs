@@ -4,6 +4,7 @@ mod addresses;
 mod arguments;
 mod compare;
 mod containers;
+mod covered;
 mod digests;
 mod errors;
 mod functions;
@@ -31,9 +32,9 @@ use errors::{Res, raise, type_error, unsupported};
 use iterate::Walk;
 use value::{Origin, Py, view, wrap};
 
+pub(super) use covered::{constant, function, importable, is_attribute, is_class, is_method, model, offered};
 pub(super) use errors::error_class;
 pub use errors::error_text;
-pub(super) use functions::{constant, function, importable, is_attribute, is_class, is_method, model, offered};
 pub(crate) use value::kept;
 
 /// What translated scripts need of the program around them.
@@ -94,7 +95,7 @@ pub fn register(engine: &mut Engine, host: Arc<dyn Host>) {
 fn values(engine: &mut Engine, host: &Arc<dyn Host>) {
     engine.register_fn("py_unbound", || wrap(Py::Unbound));
     support!(engine, host, "py_bound", |_cx, value: Dynamic, name: ImmutableString| match view(&value) {
-        Py::Unbound => Err(functions::unbound(&name)),
+        Py::Unbound => Err(errors::unbound(&name)),
         _ => Ok(value),
     });
     engine.register_fn("py_in", |value: Dynamic| value::adopt(value, Origin::Frozen));
@@ -235,16 +236,17 @@ fn access(engine: &mut Engine, host: &Arc<dyn Host>) {
 fn control(engine: &mut Engine, host: &Arc<dyn Host>) {
     support!(engine, host, "py_iter", |cx, value: Dynamic| iterate::iter(cx, &value).map(Walk));
     support!(engine, host, "py_unpack", |cx, value: Dynamic, count: i64| {
-        functions::unpack(cx, &value, usize::try_from(count).unwrap_or(0), None)
+        iterate::unpack(cx, &value, usize::try_from(count).unwrap_or(0), None)
     });
     support!(engine, host, "py_unpack_star", |cx, value: Dynamic, before: i64, after: i64| {
-        functions::unpack(cx, &value, usize::try_from(after).unwrap_or(0), Some(usize::try_from(before).unwrap_or(0)))
+        iterate::unpack(cx, &value, usize::try_from(after).unwrap_or(0), Some(usize::try_from(before).unwrap_or(0)))
     });
-    engine
-        .register_fn("py_raise", |class: ImmutableString, args: Array| -> Res { Err(functions::raised(&class, elements(args))) });
+    engine.register_fn("py_raise", |class: ImmutableString, args: Array| -> Res {
+        Err(errors::raise_with(&class, elements(args)))
+    });
     engine.register_fn("py_reraise", |error: Dynamic| -> Res {
         match view(&error) {
-            Py::Error(error) => Err(functions::raised(&error.class, error.args.to_vec())),
+            Py::Error(error) => Err(errors::raise_with(&error.class, error.args.to_vec())),
             _ => Err(raise("TypeError", "exceptions must derive from BaseException")),
         }
     });
