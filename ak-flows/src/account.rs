@@ -91,25 +91,6 @@ pub fn attribute_path(key: &str) -> Option<Vec<String>> {
     (!path.is_empty()).then_some(path)
 }
 
-/// The present value of an account for the form field `key`, as text; nothing where there is none, or none that a field could show.
-pub(crate) fn present(user: &User, key: &str) -> Option<String> {
-    match key {
-        "username" => Some(user.username.clone()),
-        "name" => Some(user.name.clone()),
-        "email" => Some(user.email.clone()),
-        _ => {
-            let path = attribute_path(key)?;
-            let (first, rest) = path.split_first()?;
-            let value = rest.iter().try_fold(user.attributes.get(first)?, |value, part| value.get(part))?;
-            match value {
-                Value::String(text) => Some(text.clone()),
-                Value::Bool(_) | Value::Number(_) => Some(value.to_string()),
-                Value::Null | Value::Array(_) | Value::Object(_) => None,
-            }
-        }
-    }
-}
-
 fn nested(path: &[String], value: &Value) -> Map<String, Value> {
     let mut map = Map::new();
     if let Some((first, rest)) = path.split_first() {

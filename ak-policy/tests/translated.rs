@@ -71,23 +71,33 @@ fn what_was_written_is_read_back_and_what_it_became_is_kept_beside_it() {
 #[tokio::test]
 async fn what_is_wrong_is_told_with_its_place_in_python() {
     let house = House::new().await;
-    let table = [
-        ("import requests\nreturn True", "the import of `requests` is not covered", "(line 1, column 8)"),
-        ("# python\nif user.is_active:\n    return missing(user)", "missing", "(line 3, column 12)"),
+    let refused = [
         ("x = 1\nreturn x and  provider.name", "provider", "(line 2, column 15)"),
-        ("# python\nreturn ak_send_email(\"a@example.org\", \"x\")", "it comes with e-mail", "(line 2, column 8)"),
         ("# python\nreturn (", "this is not Python", "line"),
-        ("# python\nreturn user.nothing", "the attribute `nothing` is not known", "(line 2, column 13)"),
+        ("# python\nreturn ak_send_email(\"a@example.org\", \"x\")", "it comes with e-mail", "(line 2, column 8)"),
         ("# python\nreturn user.app_entitlements(1)", "application entitlements", "line 2"),
         ("# python\nyield True", "`yield` gives no answer", "(line 2, column 1)"),
-        ("# python\nreturn regex_match(user.name, \"(?=a)\")", "linear time", "(line 2, column 31)"),
-        ("# python\nreturn User.objects.filter(name=\"x\").exists()", "", "line 2"),
     ];
-    for (text, reason, place) in table {
-        let told = house.refusal(text).await;
-        let told = told["expression"][0].as_str().unwrap_or_else(|| panic!("{text}: {told}"));
-        assert!(told.contains(reason) && told.contains(place), "{text}: {told}");
+    for (text, reason, place) in refused {
+        said(text, &house.refusal(text).await, reason, place);
     }
+    // What is sound but not covered is kept for somebody to work over, and refuses everybody until then.
+    let kept = [
+        ("import requests\nreturn True", "the import of `requests` is not covered", "(line 1, column 8)"),
+        ("# python\nif user.is_active:\n    return missing(user)", "missing", "(line 3, column 12)"),
+        ("# python\nreturn user.nothing", "the attribute `nothing` is not known", "(line 2, column 13)"),
+        ("# python\nreturn User.objects.filter(name=\"x\").exists()", "", "line 2"),
+        ("# python\nreturn regex_match(user.name, \"(?=a)\")", "linear time", "(line 2, column 31)"),
+    ];
+    for (text, reason, place) in kept {
+        said(text, &house.remark(text).await, reason, place);
+    }
+}
+
+#[track_caller]
+fn said(text: &str, told: &serde_json::Value, reason: &str, place: &str) {
+    let told = told["expression"][0].as_str().unwrap_or_else(|| panic!("{text}: {told}"));
+    assert!(told.contains(reason) && told.contains(place), "{text}: {told}");
 }
 
 /// Whether each of these expressions in Python lets through; `ada` of the group `engineers`, which is part of `staff`, asks.

@@ -21,7 +21,7 @@ pub use deny::DenyStage;
 pub use dummy::DummyStage;
 pub use identification::{IdentificationStage, UserFieldName};
 pub use password::{PasswordBackend, PasswordStage};
-pub use prompt::{Choice, FieldType, Prompt, PromptStage, StagePrompt};
+pub use prompt::{Choice, FieldType, Prompt, PromptNames, PromptStage, StagePrompt, Text};
 pub use redirect::{RedirectMode, RedirectStage};
 pub use user_login::{GeoipBinding, NetworkBinding, UserLoginStage};
 pub use user_logout::UserLogoutStage;

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::kit::{Browser, House, dummy, house, identification, prompt, uid};
+use crate::kit::{Browser, House, dummy, house, prompt};
 
 /// A browser at a flow with one prompt of these fields.
 async fn asked<'a>(house: &'a House, slug: &str, fields: &[(&str, &str, Value)]) -> Browser<'a> {
@@ -212,44 +212,86 @@ async fn a_field_that_cannot_be_read_is_not_left_out() {
 }
 
 #[tokio::test]
-async fn settings_begin_with_the_present_values_of_who_has_signed_in_and_of_nobody_else() {
+async fn expressions_say_what_stands_in_fields_and_what_can_be_chosen() {
     let house = house().await;
     house
         .change_user(house.ada, |user| {
-            user.name = "Ada".into();
-            user.attributes = json!({ "settings": { "locale": "en" }, "n": 7, "list": [1] }).as_object().unwrap().clone();
+            user.attributes = json!({ "settings": { "locale": "en" }, "n": 7 }).as_object().unwrap().clone();
         })
         .await;
+    let initial = |expression: &str| json!({ "initial_value": expression, "initial_value_expression": true, "required": false });
     let fields = [
-        ("username", "username", json!({})),
-        ("name", "text", json!({})),
-        ("email", "email", json!({ "initial_value": "own@example.com" })),
-        ("attributes.settings.locale", "ak-locale", json!({})),
-        ("attributes.n", "number", json!({})),
-        ("attributes.list", "text", json!({})),
-        ("password", "password", json!({})),
+        ("username", "username", initial("// rhai\nuser.username")),
+        ("name", "text", initial("# python\nreturn user.name or 'nobody'")),
+        ("locale", "ak-locale", initial("// rhai\n(user.attributes.get(\"settings\") ?? #{}).get(\"locale\")")),
+        ("n", "number", initial("# python\nreturn user.attributes['n'] + 1")),
+        (
+            "hint",
+            "text",
+            json!({ "placeholder": "return f'as {user.username}'", "placeholder_expression": true, "required": false }),
+        ),
+        (
+            "color",
+            "dropdown",
+            json!({
+                "placeholder": "# python\nreturn ['red', {'value': 'g', 'label': 'Green'}]", "placeholder_expression": true,
+                "initial_value": "// rhai\n\"g\"", "initial_value_expression": true,
+            }),
+        ),
+        ("later", "hidden", initial("# python\nreturn len(prompt_context)")),
+        ("wrong", "text", initial("// rhai\nuser.attributes.missing.more")),
     ];
     let fields = house.prompts(&fields).await;
-    let settings = json!({ "designation": "stage_configuration" });
-    house.flow("settings", settings.clone(), &[prompt(&fields)]).await;
-    house.flow("other", json!({}), &[prompt(&fields)]).await;
-    house.flow("named", settings, &[identification(), prompt(&fields)]).await;
-    let values = async |browser: &mut Browser<'_>, slug: &str| {
-        let ak_flows::Page::Challenge(challenge, false) = browser.run(slug, None).await.unwrap().page else {
-            panic!("no challenge")
-        };
-        let fields = challenge.fields["fields"].as_array().unwrap().clone();
-        fields.iter().map(|field| field["initial_value"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    house.flow("settings", json!({}), &[prompt(&fields), dummy()]).await;
+    let mut browser = house.browser_of(house.ada).await;
+    let ak_flows::Page::Challenge(challenge, false) = browser.run("settings", None).await.unwrap().page else {
+        panic!("no challenge")
     };
-    let own = ["ada", "Ada", "own@example.com", "en", "7", "", ""];
-    let nothing = ["", "", "own@example.com", "", "", "", ""];
-    assert_eq!(values(&mut house.browser_of(house.ada).await, "settings").await, own);
-    assert_eq!(values(&mut house.browser_of(house.ada).await, "other").await, nothing);
-    assert_eq!(values(&mut house.browser(), "settings").await, nothing);
-    // Who only types a name sees nothing of its account.
-    let mut browser = house.browser_of(house.bob).await;
-    assert_eq!(browser.play("named", &[uid("ada")]).await, ["identification", "prompt"]);
-    assert_eq!(values(&mut browser, "named").await, nothing);
+    let shown = challenge.fields["fields"].as_array().unwrap();
+    let values: Vec<&Value> = shown.iter().map(|field| &field["initial_value"]).collect();
+    assert_eq!(json!(values), json!(["ada", "nobody", "en", "8", "", "g", "0", ""]));
+    assert_eq!(shown[4]["placeholder"], "as ada");
+    assert_eq!(shown[5]["placeholder"], "");
+    assert_eq!(shown[5]["choices"], json!([{ "value": "red", "label": "red" }, { "value": "g", "label": "Green" }]));
+    // What could not be computed is told to the administrators, and does not keep anybody from filling it in.
+    let events = house.all_events().await;
+    let told = events.iter().find(|event| event.action == "property_mapping_exception").expect("an event");
+    assert!(told.context["message"].as_str().unwrap().contains("(line 2, column"), "{:?}", told.context);
+    let answers = [json!({ "color": "blue" }), json!({ "color": "red", "name": "Ada", "later": "9" })];
+    assert_eq!(browser.play("settings", &answers).await, ["prompt", "prompt [color: \"blue\" is not a valid choice.]", "dummy"]);
+    assert_eq!(gathered(&browser).await["color"], "red");
+    assert_eq!(gathered(&browser).await["later"], "0");
+}
+
+#[tokio::test]
+async fn what_only_an_expression_can_say_is_not_guessed_where_it_fails() {
+    let house = house().await;
+    for (slug, kind, more) in [
+        ("value", "hidden", json!({ "initial_value": "// rhai\n1 / 0", "initial_value_expression": true })),
+        ("choices", "dropdown", json!({ "placeholder": "// rhai\n1 / 0", "placeholder_expression": true })),
+    ] {
+        let fields = house.prompts(&[("key", kind, more)]).await;
+        house.flow(slug, json!({}), &[prompt(&fields), dummy()]).await;
+        let said = house.browser().get(slug).await;
+        assert!(said.starts_with("error"), "{slug}: {said}");
+    }
+}
+
+#[tokio::test]
+async fn what_was_filled_in_before_stands_in_a_later_field_of_the_same_key() {
+    let house = house().await;
+    let first = house.prompts(&[("name", "text", json!({})), ("agree", "checkbox", json!({}))]).await;
+    let second =
+        house.prompts(&[("name", "text", json!({ "initial_value": "own" })), ("agree", "text_read_only", json!({}))]).await;
+    house.flow("twice", json!({}), &[prompt(&first), prompt(&second)]).await;
+    let mut browser = house.browser();
+    browser.play("twice", &[json!({ "name": "Ada", "agree": true })]).await;
+    let ak_flows::Page::Challenge(challenge, false) = browser.run("twice", None).await.unwrap().page else {
+        panic!("no challenge")
+    };
+    let values: Vec<&Value> =
+        challenge.fields["fields"].as_array().unwrap().iter().map(|field| &field["initial_value"]).collect();
+    assert_eq!(json!(values), json!(["Ada", "true"]));
 }
 
 #[tokio::test]
@@ -263,7 +305,7 @@ async fn ones_own_user_name_is_not_taken() {
 }
 
 #[tokio::test]
-async fn a_field_cannot_have_a_name_that_the_form_needs() {
+async fn a_field_has_neither_a_name_that_the_form_needs_nor_a_broken_expression() {
     let house = house().await;
     for key in ["component", "csrf", "turn"] {
         let field = json!({ "name": key, "field_key": key, "label": key, "type": "text" });
@@ -271,10 +313,11 @@ async fn a_field_cannot_have_a_name_that_the_form_needs() {
             house.store.write(|draft| draft.put("authentik_stages_prompt.prompt", None, &field, ak_store::model::Change::Create));
         assert!(made.await.unwrap_err().to_string().contains("field_key"), "{key}");
     }
-    let field = json!({ "name": "x", "field_key": "x", "label": "x", "type": "text", "placeholder_expression": true });
+    let field = json!({ "name": "x", "field_key": "x", "label": "x", "type": "text", "placeholder": "// rhai\nuser.", "placeholder_expression": true });
     let made =
         house.store.write(|draft| draft.put("authentik_stages_prompt.prompt", None, &field, ak_store::model::Change::Create));
-    assert!(made.await.unwrap_err().to_string().contains("placeholder_expression"));
+    let refused = made.await.unwrap_err().to_string();
+    assert!(refused.contains("placeholder") && refused.contains("line 2"), "{refused}");
 }
 
 #[tokio::test]

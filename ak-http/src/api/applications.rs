@@ -102,7 +102,7 @@ fn take(query: &mut ListQuery, name: &str) -> Option<String> {
 }
 
 /// The value of a yes-or-no parameter; left out, it is a no.
-fn flag(query: &mut ListQuery, name: &str) -> Result<bool, ApiError> {
+pub(super) fn flag(query: &mut ListQuery, name: &str) -> Result<bool, ApiError> {
     match take(query, name).as_deref().map(str::to_ascii_lowercase).as_deref() {
         None | Some("" | "false" | "0") => Ok(false),
         Some("true" | "1") => Ok(true),

@@ -20,15 +20,23 @@ pub(super) async fn put(
     change: Change,
 ) -> Result<Pk, ApiError> {
     let mut unit = app.store().begin(Durability::Full).await?;
-    let (pk, what) = unit.write(|draft| {
+    let (pk, changed) = unit.write(|draft| {
         let pk = draft.put(kind.meta.model, at, input, change)?;
-        let what = draft.snapshot().object(pk).map(|o| name(o, kind)).unwrap_or_default();
-        Ok((pk, (!draft.is_clean()).then_some(what)))
+        let object = draft.snapshot().object(pk);
+        let what = object.map(|o| name(o, kind)).unwrap_or_default();
+        let remarks = object.and_then(|o| o.body()).map(|body| body.remarks()).unwrap_or_default();
+        Ok((pk, (!draft.is_clean()).then_some((what, remarks))))
     })?;
-    let Some(what) = what else { return Ok(pk) };
+    let Some((what, remarks)) = changed else { return Ok(pk) };
     let action = if change == Change::Create { "model_created" } else { "model_updated" };
     let event = model_event(app, caller, action, kind, pk, &what);
     unit.records().events().add(&event).await?;
+    if !remarks.is_empty() {
+        let mut event = model_event(app, caller, "configuration_warning", kind, pk, &what);
+        event.context.insert("message".into(), format!("{} {what} cannot be used as it is.", kind.meta.name).into());
+        event.context.insert("remarks".into(), remarks.value());
+        unit.records().events().add(&event).await?;
+    }
     unit.save().await?;
     Ok(pk)
 }

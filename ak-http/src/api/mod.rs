@@ -12,6 +12,7 @@ mod change;
 mod collection;
 mod config;
 mod flows;
+mod mappings;
 mod people;
 mod route;
 mod user_settings;
@@ -51,6 +52,7 @@ pub(crate) fn router() -> Router<App> {
         .route("/stages/all/user_settings/", get(user_settings::of_stages))
         .route("/policies/all/cache_info/", get(flows::cache_info))
         .route("/policies/all/cache_clear/", post(flows::cache_clear))
+        .route("/propertymappings/all/{pk}/test/", post(mappings::test))
         .route("/flows/inspector/{slug}/", get(flows::inspect))
         .route("/flows/executor/{slug}/", get(executor::show).post(executor::answer))
         .merge(people::router())

@@ -51,6 +51,10 @@ impl Kind for ExpressionPolicy {
     fn check(&self, _: &Row<'_>, errors: &mut Errors) {
         self.expression.check(&["expression"], errors);
     }
+
+    fn remarks(&self, remarks: &mut Errors) {
+        self.expression.remark(&["expression"], remarks);
+    }
 }
 
 impl Policy for ExpressionPolicy {

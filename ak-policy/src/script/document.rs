@@ -12,7 +12,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::engine::Machine;
-use super::language::{Code, Language, read};
+use super::language::{Code, Language, Unusable, read};
 use super::run::{Run, State};
 use crate::policy::Failure;
 use crate::request::Request;
@@ -57,7 +57,7 @@ impl Names for PolicyNames {
 pub struct Script<N = PolicyNames> {
     source: Arc<str>,
     language: Language,
-    code: Result<Arc<Code>, Arc<[Failure]>>,
+    code: Result<Arc<Code>, Arc<Unusable>>,
     names: PhantomData<fn() -> N>,
 }
 
@@ -99,7 +99,7 @@ impl<N: Names> Script<N> {
 
     /// Why it cannot be used, and where; nothing if it can.
     pub fn problems(&self) -> &[Failure] {
-        self.code.as_ref().err().map_or(&[], Arc::as_ref)
+        self.code.as_ref().err().map_or(&[], |unusable| &unusable.problems)
     }
 
     /// What a script in Python was translated to.
@@ -107,10 +107,28 @@ impl<N: Names> Script<N> {
         self.code.as_ref().ok()?.translation.as_ref().map(|translation| translation.rhai.as_str())
     }
 
-    /// Refuses a script that cannot be used, with line and column, at this path of the document.
+    /// Refuses a script that cannot be used, with line and column, at this path of the document. Python that is sound but not covered is
+    /// none: it is kept, and [`Script::remark`] tells of it.
     pub fn check(&self, path: &[&str], errors: &mut Errors) {
+        if !self.is_kept() {
+            self.tell(path, "", errors);
+        }
+    }
+
+    /// Tells what of a script that is kept is not covered, with line and column, at this path of the document. Whatever asks it is refused.
+    pub fn remark(&self, path: &[&str], remarks: &mut Errors) {
+        if self.is_kept() {
+            self.tell(path, "This expression needs to be worked over, and refuses until then: ", remarks);
+        }
+    }
+
+    fn is_kept(&self) -> bool {
+        self.code.as_ref().is_err_and(|unusable| unusable.kept)
+    }
+
+    fn tell(&self, path: &[&str], before: &str, errors: &mut Errors) {
         for problem in self.problems() {
-            errors.at(path, problem.to_string(), "invalid");
+            errors.at(path, format!("{before}{problem}"), "invalid");
         }
     }
 
@@ -118,7 +136,7 @@ impl<N: Names> Script<N> {
     pub(crate) fn run(&self, request: &Arc<Request>, limit: Duration, fill: impl FnOnce(&Run, &mut Scope<'_>)) -> Ran {
         let code = match &self.code {
             Ok(code) => code,
-            Err(problems) => return Ran { value: Err(first(problems)), state: State::default() },
+            Err(unusable) => return Ran { value: Err(first(&unusable.problems)), state: State::default() },
         };
         let run = Run::new(request.clone(), limit);
         let mut scope = Scope::with_capacity(N::NAMES.len() + 8);

@@ -49,7 +49,22 @@ impl Code {
     }
 }
 
-type Read = Result<Code, Vec<Failure>>;
+/// Why a script cannot be used.
+#[derive(Debug)]
+pub(super) struct Unusable {
+    /// Why, and where.
+    pub(super) problems: Vec<Failure>,
+    /// It is sound Python, of which something is not covered: it is kept as it is, for somebody to work over.
+    pub(super) kept: bool,
+}
+
+impl From<Vec<Failure>> for Unusable {
+    fn from(problems: Vec<Failure>) -> Self {
+        Self { problems, kept: false }
+    }
+}
+
+type Read = Result<Code, Unusable>;
 
 /// Reads a script in which these variables are known. What does not say its language is the engine's own if it can be read as such,
 /// else Python.
@@ -70,7 +85,7 @@ fn find_out(source: &str, names: &[Name]) -> (Language, Read) {
     match (own, foreign) {
         (Ok(_), Ok(_)) if !alike(source) => {
             let problem = "This can be read as Rhai and as Python, and may mean different things. Say which in a first line: `// rhai` or `# python`.";
-            (Language::Rhai, Err(vec![Failure { line: Some(1), column: Some(1), ..Failure::new(problem) }]))
+            (Language::Rhai, Err(vec![Failure { line: Some(1), column: Some(1), ..Failure::new(problem) }].into()))
         }
         (Ok(code), _) => (Language::Rhai, Ok(code)),
         (Err(_), foreign) => (Language::Python, foreign),
@@ -82,22 +97,24 @@ fn rhai(source: &str, names: &[Name]) -> Read {
     let machine = machine(Language::Rhai);
     let ast = machine.compile(source, names.iter().map(|name| name.name)).map_err(|failure| vec![failure])?;
     let problems = problems(machine, &ast);
-    if problems.is_empty() { Ok(Code { ast, translation: None }) } else { Err(problems) }
+    if problems.is_empty() { Ok(Code { ast, translation: None }) } else { Err(problems.into()) }
 }
 
 /// Reads a script as Python. The translation, too, may use nothing that is unknown.
 fn python(source: &str, names: &[Name]) -> Read {
-    let translation = translate(source).map_err(|flags| flags.into_iter().map(flagged).collect::<Vec<_>>())?;
+    let translation = translate(source)
+        .map_err(|flags| Unusable { problems: flags.into_iter().map(flagged).collect(), kept: parses(source) })?;
     if translation.yields {
         // Where the expression comes from, what yields is an object that is always true.
         let at = source.lines().position(|line| line.contains("yield")).unwrap_or(0);
-        return Err(vec![Failure { line: Some(at + 1), column: Some(1), ..Failure::new("`yield` gives no answer here.") }]);
+        let problem = Failure { line: Some(at + 1), column: Some(1), ..Failure::new("`yield` gives no answer here.") };
+        return Err(vec![problem].into());
     }
     let machine = machine(Language::Python);
     let placed = |failure| in_python(source, &translation, failure);
     let ast = machine.compile(&translation.rhai, names.iter().map(|name| name.name)).map_err(|failure| vec![placed(failure)])?;
     let problems: Vec<Failure> = problems(machine, &ast).into_iter().map(placed).collect();
-    if problems.is_empty() { Ok(Code { ast, translation: Some(translation) }) } else { Err(problems) }
+    if problems.is_empty() { Ok(Code { ast, translation: Some(translation) }) } else { Err(problems.into()) }
 }
 
 fn flagged(flag: Flag) -> Failure {

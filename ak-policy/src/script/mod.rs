@@ -10,6 +10,7 @@ mod check;
 mod context;
 mod document;
 mod engine;
+mod evaluate;
 mod functions;
 mod language;
 mod people;
@@ -24,6 +25,7 @@ mod value;
 
 pub use document::{Name, Names, PolicyNames, Script};
 pub use engine::{Modules, install};
+pub use evaluate::{Evaluation, Extra, Given, VALUE_NAMES};
 pub use language::Language;
 pub use reference::{Reference, reference};
 pub use table::Table;

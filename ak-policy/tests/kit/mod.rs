@@ -108,6 +108,17 @@ impl House {
         }
     }
 
+    /// What is said of an expression that is saved although it cannot be used: it refuses everybody.
+    pub(crate) async fn remark(&self, text: &str) -> Value {
+        let door = self.expression(text, json!({ "name": "kept" })).await;
+        let decision = decide(door, &self.request(None)).await;
+        assert!(!decision.passing && decision.undecided, "{text}: {decision:?}");
+        let snapshot = self.store.snapshot();
+        let policy = snapshot.all::<ak_policy::kinds::ExpressionPolicy>().find(|(_, policy)| policy.expression.source() == text);
+        let (at, _) = policy.expect("it is saved");
+        snapshot.object(at.pk()).and_then(|object| object.body()).map(|body| body.remarks().value()).unwrap_or_default()
+    }
+
     pub(crate) async fn person(&self, name: &str, groups: &[Uuid]) -> Person {
         let new = NewUser { email: format!("{name}@example.org"), ..NewUser::internal(self.store.rng().uuid(), name) };
         self.person_of(new, groups).await

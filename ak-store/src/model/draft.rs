@@ -103,11 +103,24 @@ impl Draft {
     /// Creates or changes an object of the kind `model` by an input from outside. `at` names the object that is changed.
     pub fn put(&mut self, model: &str, at: Option<Pk>, input: &Value, change: Change) -> Result<Pk, Errors> {
         let info = Self::info(&self.snapshot, model)?;
-        match (change, at) {
+        let pk = match (change, at) {
             (Change::Create, pk) => self.create(&info, input, pk),
             (_, Some(pk)) => self.change(&info, pk, input, change),
             (_, None) => Err(Errors::whole("There is no object to change.", "invalid")),
+        }?;
+        if info.get()?.meta.takes_managed
+            && let Some(managed) = input.get("managed")
+        {
+            match managed {
+                Value::Null => self.set_managed(pk, None)?,
+                Value::String(name) if name.is_empty() => {
+                    return Err(Errors::field("managed", "This field may not be blank.", "blank"));
+                }
+                Value::String(name) => self.set_managed(pk, Some(name))?,
+                _ => return Err(Errors::field("managed", "Not a valid string.", "invalid")),
+            }
         }
+        Ok(pk)
     }
 
     fn info(snapshot: &Snapshot, model: &str) -> Result<InfoRef, Errors> {

@@ -66,6 +66,8 @@ pub struct Meta {
     pub search: &'static [&'static str],
     /// Fields that a list is sorted by, `-` in front for descending.
     pub order: &'static [&'static str],
+    /// Whether clients may say by `managed` under which name an object is kept by a product or a blueprint.
+    pub takes_managed: bool,
     /// Version of the document's shape.
     pub version: u32,
 }
@@ -91,6 +93,7 @@ impl Meta {
             unique: &[&["name"]],
             search: &["name"],
             order: &["name"],
+            takes_managed: false,
             version: 1,
         }
     }
@@ -139,6 +142,9 @@ pub trait Kind: Serialize + DeserializeOwned + JsonSchema + Send + Sync + Sized 
     /// What must hold across fields and objects. Runs whenever the object, or one that it refers to, changes.
     fn check(&self, _row: &Row<'_>, _errors: &mut Errors) {}
 
+    /// What does not work about it although it can be kept, at the fields: whoever saves it is told.
+    fn remarks(&self, _remarks: &mut Errors) {}
+
     /// Values that lists can be filtered by although they are no fields of the document.
     fn facts(&self) -> Map<String, Value> {
         Map::new()
@@ -156,6 +162,8 @@ pub trait Body: Send + Sync + 'static {
     fn document(&self) -> Map<String, Value>;
     /// See [`Kind::check`].
     fn check(&self, row: &Row<'_>, errors: &mut Errors);
+    /// See [`Kind::remarks`].
+    fn remarks(&self) -> Errors;
     /// See [`Kind::shown`].
     fn shown(&self, row: &Row<'_>) -> Map<String, Value>;
     /// See [`Kind::facts`].
@@ -173,6 +181,12 @@ impl<K: Kind> Body for K {
 
     fn check(&self, row: &Row<'_>, errors: &mut Errors) {
         Kind::check(self, row, errors);
+    }
+
+    fn remarks(&self) -> Errors {
+        let mut remarks = Errors::default();
+        Kind::remarks(self, &mut remarks);
+        remarks
     }
 
     fn shown(&self, row: &Row<'_>) -> Map<String, Value> {

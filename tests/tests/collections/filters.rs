@@ -93,6 +93,16 @@ async fn cases(server: &Server) -> Vec<Case> {
     let all = |path, one, two, asks| Case { path, one, two, moot: &[], asks };
     let stage = async |kind: &str| server.make(&format!("stages/{kind}"), &json!({ "name": format!("all-{kind}") })).await;
     cases.push(all("stages/all", stage("deny").await, stage("dummy").await, Vec::new()));
+    let mapping = async |name: &str, managed: Option<&str>| {
+        let fields = json!({ "name": name, "scope_name": name, "expression": "#{}", "managed": managed });
+        server.make("propertymappings/provider/scope", &fields).await
+    };
+    let (own, theirs) = (mapping("all-own", Some("example.org/own")).await, mapping("all-theirs", None).await);
+    let asks = vec![
+        ("managed", Some("example.org/own".into()), None),
+        ("managed__isnull", Some("false".into()), Some("true".into())),
+    ];
+    cases.push(all("propertymappings/all", own, theirs, asks));
     let asks = vec![("bindings__isnull", Some("false".into()), Some("true".into()))];
     cases.push(Case { moot: NO_PROMPTS, ..all("policies/all", policy, unbound, asks) });
     cases
@@ -281,6 +291,7 @@ async fn every_collection_is_searched() {
             "policies/bindings" => ("ALWAYS", "nobody-knows"),
             "stages/all" => ("ALL-DENY", "all-dummy"),
             "policies/all" => ("ALWAYS", "unbound"),
+            "propertymappings/all" => ("ALL-OWN", "all-theirs"),
             "core/brands" => ("ONE.EX", "two.ex"),
             _ => ("ONE", "two"),
         };

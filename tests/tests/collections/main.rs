@@ -153,6 +153,14 @@ async fn samples(server: &Server) -> Vec<Sample> {
             moot: &[],
         },
         Sample {
+            path: "propertymappings/provider/scope",
+            one: json!({ "name": "one", "expression": "return {\"a\": user.username}", "scope_name": "first", "description": "One",
+                "managed": "example.org/one" }),
+            two: json!({ "name": "two", "expression": "#{ a: 2 }", "scope_name": "second", "description": "Two" }),
+            change: json!({ "scope_name": "changed", "managed": "example.org/changed" }),
+            moot: &[],
+        },
+        Sample {
             path: "core/brands",
             one: json!({ "domain": "one.example", "branding_title": "One", "branding_logo": "/one.svg", "branding_favicon": "/one.ico",
                 "branding_default_flow_background": "/one.jpg", "flow_authentication": a, "flow_invalidation": a, "flow_recovery": a,

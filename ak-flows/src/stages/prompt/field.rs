@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::PromptStage;
+use super::text::Text;
 
 /// What a field asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -78,8 +79,13 @@ impl FieldType {
         }
     }
 
+    /// Whether the administrator says what can be chosen.
+    pub(super) fn is_chosen(self) -> bool {
+        matches!(self, Self::RadioButtonGroup | Self::Dropdown)
+    }
+
     fn has_choices(self) -> bool {
-        matches!(self, Self::RadioButtonGroup | Self::Dropdown | Self::Locale)
+        self.is_chosen() || self == Self::Locale
     }
 }
 
@@ -105,11 +111,10 @@ pub struct Prompt {
     pub required: bool,
     /// A short hint within the field. For choices: the choices, one a line.
     #[serde(default)]
-    pub placeholder: String,
-    /// What stands in the field at first. Empty, and in a flow for settings: the present value of who has signed in, for the keys `username`,
-    /// `name`, `email` and those below `attributes.`.
+    pub placeholder: Text,
+    /// What stands in the field at first; what was gathered under its key already goes before it.
     #[serde(default)]
-    pub initial_value: String,
+    pub initial_value: Text,
     /// Place among the fields.
     #[serde(default)]
     #[schemars(range(min = -2147483648, max = 2147483647))]
@@ -117,13 +122,11 @@ pub struct Prompt {
     /// What stands below the field.
     #[serde(default)]
     pub sub_text: String,
-    /// Whether the placeholder is an expression.
+    /// Whether the placeholder is an expression. For choices it gives a list of texts, or of `{ "value", "label" }`.
     #[serde(default)]
-    #[schemars(extend("x-later" = true))]
     pub placeholder_expression: bool,
     /// Whether the initial value is an expression.
     #[serde(default)]
-    #[schemars(extend("x-later" = true))]
     pub initial_value_expression: bool,
 }
 
@@ -140,8 +143,8 @@ impl Prompt {
             label: label.into(),
             r#type,
             required: true,
-            placeholder: String::new(),
-            initial_value: String::new(),
+            placeholder: Text::default(),
+            initial_value: Text::default(),
             order,
             sub_text: String::new(),
             placeholder_expression: false,
@@ -155,11 +158,17 @@ impl Prompt {
         match self.r#type {
             FieldType::Locale => Some(LOCALES.map(|(tag, name)| choice(tag, name)).to_vec()),
             r#type if r#type.has_choices() => {
-                let lines = self.placeholder.lines().map(str::trim).filter(|line| !line.is_empty());
+                let lines = self.placeholder.as_str().lines().map(str::trim).filter(|line| !line.is_empty());
                 Some(lines.map(|line| choice(line, line)).collect())
             }
             _ => None,
         }
+    }
+
+    /// Its texts that are expressions, by field.
+    fn expressions(&self) -> impl Iterator<Item = (&'static str, &Text)> {
+        let placeholder = self.placeholder_expression.then_some(("placeholder", &self.placeholder));
+        placeholder.into_iter().chain(self.initial_value_expression.then_some(("initial_value", &self.initial_value)))
     }
 
     /// Whether its value is a password, which is not kept in the clear anywhere.
@@ -200,6 +209,15 @@ impl Kind for Prompt {
         if RESERVED.contains(&self.field_key.as_str()) {
             errors.at(&["field_key"], "This name is one that the form itself needs.", "invalid");
         }
+        for (field, text) in self.expressions() {
+            text.script().check(&[field], errors);
+        }
+    }
+
+    fn remarks(&self, remarks: &mut Errors) {
+        for (field, text) in self.expressions() {
+            text.script().remark(&[field], remarks);
+        }
     }
 }
 
@@ -238,24 +256,16 @@ pub struct Choice {
 impl StagePrompt {
     /// An optional field that is empty.
     pub fn new(field_key: &str, r#type: FieldType, label: &str) -> Self {
-        let prompt = Prompt { required: false, ..Prompt::new("", field_key, r#type, label, 0) };
-        Self::of(&prompt, String::new())
-    }
-
-    /// A prompt's field with this in it.
-    pub(super) fn of(prompt: &Prompt, initial_value: String) -> Self {
-        let choices = prompt.choices();
         Self {
-            field_key: prompt.field_key.clone(),
-            label: prompt.label.clone(),
-            r#type: prompt.r#type,
-            required: prompt.required && prompt.r#type.origin() == Origin::Person,
-            // Where it is the list of choices, it is no hint.
-            placeholder: if choices.is_some() { String::new() } else { prompt.placeholder.clone() },
-            initial_value,
-            order: prompt.order,
-            sub_text: prompt.sub_text.clone(),
-            choices,
+            field_key: field_key.to_owned(),
+            label: label.to_owned(),
+            r#type,
+            required: false,
+            placeholder: String::new(),
+            initial_value: String::new(),
+            order: 0,
+            sub_text: String::new(),
+            choices: None,
         }
     }
 }

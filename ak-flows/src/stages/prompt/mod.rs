@@ -1,6 +1,8 @@
 //! Asks for whatever an administrator wants to know.
 
 mod field;
+mod seen;
+mod text;
 mod value;
 
 use std::collections::HashSet;
@@ -15,15 +17,15 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use crate::account::present;
 use crate::challenge::{Challenge, ResponseErrors};
 use crate::effect::Effect;
-use crate::flow::Designation;
 use crate::planner::request;
 use crate::stage::{Answer, Cx, Stage, StageError, StageShown, Step};
 
 use field::Origin;
 pub use field::{Choice, FieldType, Prompt, StagePrompt};
+use seen::{Seen, see};
+pub use text::{PromptNames, Text};
 
 /// The key of the field whose value becomes the account's password.
 const PASSWORD: &str = "password";
@@ -80,15 +82,16 @@ impl PromptStage {
     }
 
     /// What the answer says, all of it checked on its own.
-    async fn read(&self, cx: &Cx<'_>, prompts: &[&Prompt], answer: &Answer) -> Result<Result<Read, ResponseErrors>, StageError> {
+    async fn read(&self, cx: &Cx<'_>, fields: &[Seen<'_>], answer: &Answer) -> Result<Result<Read, ResponseErrors>, StageError> {
         let mut errors = ResponseErrors::default();
         let mut read = Read::default();
         let mut passwords: Vec<(&str, Option<Value>)> = Vec::new();
-        for prompt in prompts {
+        for field in fields {
+            let prompt = field.prompt;
             let value = match prompt.r#type.origin() {
                 Origin::Nowhere => continue,
-                Origin::Field => Ok(Some(initial(cx, prompt).into())),
-                Origin::Person => value::read(prompt, answer),
+                Origin::Field => Ok(Some(field.initial.as_str().into())),
+                Origin::Person => value::read(field, answer),
             };
             match value {
                 Ok(value) if prompt.r#type == FieldType::Password => {
@@ -188,20 +191,6 @@ async fn is_taken(cx: &Cx<'_>, name: &str) -> Result<bool, StageError> {
     Ok(cx.subject().await?.is_none_or(|own| own.user.pk != holder.user.pk))
 }
 
-/// What stands in a field at first.
-fn initial(cx: &Cx<'_>, prompt: &Prompt) -> String {
-    if prompt.is_secret() {
-        return String::new();
-    }
-    if !prompt.initial_value.is_empty() {
-        return prompt.initial_value.clone();
-    }
-    // Only to the person herself: who is being identified has not shown yet who it is.
-    let settings = cx.flow.designation == Designation::StageConfiguration;
-    let own = cx.world.person.filter(|person| cx.context.pending_user.is_none_or(|pending| pending == person.user.pk));
-    own.filter(|_| settings).and_then(|person| present(&person.user, &prompt.field_key)).unwrap_or_default()
-}
-
 /// What was typed into fields, as far as it may be shown again.
 fn typed(prompts: &[&Prompt], answer: &Answer) -> Map<String, Value> {
     let shown =
@@ -223,18 +212,24 @@ fn typed(prompts: &[&Prompt], answer: &Answer) -> Map<String, Value> {
 impl Stage for PromptStage {
     async fn enter(&self, cx: &mut Cx<'_>) -> Result<Step, StageError> {
         let prompts = self.prompts(cx)?;
+        let fields = see(cx, &prompts).await?;
         let typed = cx.memory.get(TYPED);
-        let text =
-            |prompt: &Prompt| typed.and_then(|typed| typed.get(&prompt.field_key)).and_then(Value::as_str).map(str::to_owned);
-        let field = |prompt: &&Prompt| StagePrompt::of(prompt, text(prompt).unwrap_or_else(|| initial(cx, prompt)));
-        let fields: Vec<StagePrompt> = prompts.iter().map(field).collect();
+        let text = |key: &str| typed.and_then(|typed| typed.get(key)).and_then(Value::as_str).map(str::to_owned);
+        let fields: Vec<StagePrompt> = fields
+            .into_iter()
+            .map(|field| {
+                let typed = text(&field.prompt.field_key);
+                field.shown(typed)
+            })
+            .collect();
         Ok(Step::Show(Challenge::new("ak-stage-prompt").with("fields", json!(fields))))
     }
 
     async fn respond(&self, cx: &mut Cx<'_>, answer: &Answer) -> Result<Step, StageError> {
         let prompts = self.prompts(cx)?;
         cx.memory.insert(TYPED.into(), typed(&prompts, answer).into());
-        let read = match self.read(cx, &prompts, answer).await? {
+        let fields = see(cx, &prompts).await?;
+        let read = match self.read(cx, &fields, answer).await? {
             Ok(read) => read,
             Err(errors) => return Ok(Step::Retry(errors)),
         };

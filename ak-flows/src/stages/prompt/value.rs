@@ -5,7 +5,8 @@ use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, NaiveDate, NaiveDateTime};
 use serde_json::Value;
 
-use super::field::{FieldType, Prompt};
+use super::field::FieldType;
+use super::seen::Seen;
 use crate::challenge::ResponseErrors;
 use crate::stage::Answer;
 
@@ -26,7 +27,8 @@ const FILES: [&str; 9] = [
 ];
 
 /// The value of a field in an answer; `None` where it was left empty and has no empty value.
-pub(super) fn read(prompt: &Prompt, answer: &Answer) -> Result<Option<Value>, ResponseErrors> {
+pub(super) fn read(field: &Seen<'_>, answer: &Answer) -> Result<Option<Value>, ResponseErrors> {
+    let prompt = field.prompt;
     let key = prompt.field_key.as_str();
     let wrong = |message: String, code: &str| ResponseErrors::field(key, message, code);
     if prompt.r#type == FieldType::Checkbox {
@@ -65,7 +67,7 @@ pub(super) fn read(prompt: &Prompt, answer: &Answer) -> Result<Option<Value>, Re
             Err(_) => return Err(wrong("A valid integer is required.".into(), "invalid")),
         },
         FieldType::RadioButtonGroup | FieldType::Dropdown | FieldType::Locale => {
-            if !prompt.choices().is_some_and(|choices| choices.iter().any(|choice| choice.value == text)) {
+            if !field.choices.as_ref().is_some_and(|choices| choices.iter().any(|choice| choice.value == text)) {
                 return Err(wrong(format!("\"{text}\" is not a valid choice."), "invalid_choice"));
             }
             text.into()
