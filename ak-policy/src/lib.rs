@@ -12,12 +12,19 @@
 //! # How to add a function for expressions
 //! One line in the table of its subject below `script/functions`, or, for a room above this one, in a table of its own that is given
 //! to [`script::install`]. Its documentation stands in that line; [`script::reference`] prints all of it.
+//!
+//! # How to test a policy
+//! - In `cargo test`, with the feature `testing`: a `testing::Scene` says who asks, of what and when, and `ask(expression)` gives the
+//!   [`Decision`], whose text (`{decision}`) explains it. For other kinds of policies `House::object` and `House::ask_policy`.
+//! - As a file: `x.rhai` or `x.py`, with `x.cases.yaml` beside it (`testing::suite` has the format), run by `ak policy test DIR`. A policy that
+//!   others will want to copy goes to `examples/policies`, in both languages.
 
 mod application;
 mod binding;
 mod context;
 mod decision;
 mod engine;
+mod explain;
 pub mod kinds;
 mod mapping;
 mod pattern;
@@ -29,6 +36,8 @@ mod request;
 mod role;
 pub mod script;
 mod services;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 pub use application::{Application, LaunchUrl};
 pub use binding::{EngineMode, POLICY_FIELDS, PolicyBinding, PolicyShown, PolicyTarget, partial_group, partial_user};

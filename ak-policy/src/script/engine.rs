@@ -103,6 +103,8 @@ impl Machine {
             engine.register_global_module(module.clone());
         }
         let functions = super::reference::functions(&engine).into_iter().map(|f| f.name);
+        #[cfg(feature = "testing")]
+        super::coverage::register(&mut engine);
         let functions = functions.filter(|name| !FORBIDDEN.contains(&name.as_str())).collect();
         Self { engine, functions }
     }
@@ -160,7 +162,11 @@ fn add_packages(engine: &mut Engine) {
 }
 
 /// Functions of the language that nobody may call.
-pub(super) const FORBIDDEN: [&str; 1] = ["sleep"];
+pub(super) const FORBIDDEN: &[&str] = &[
+    "sleep",
+    #[cfg(feature = "testing")]
+    super::coverage::REACHED,
+];
 
 /// What stands in the place of a function that nobody may call, should it be called by another name.
 fn forbid(engine: &mut Engine) {

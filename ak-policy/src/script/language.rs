@@ -97,6 +97,8 @@ fn rhai(source: &str, names: &[Name]) -> Read {
     let machine = machine(Language::Rhai);
     let ast = machine.compile(source, names.iter().map(|name| name.name)).map_err(|failure| vec![failure])?;
     let problems = problems(machine, &ast);
+    #[cfg(feature = "testing")]
+    let ast = super::coverage::instrument(machine.engine(), ast, source, &Some);
     if problems.is_empty() { Ok(Code { ast, translation: None }) } else { Err(problems.into()) }
 }
 
@@ -114,6 +116,8 @@ fn python(source: &str, names: &[Name]) -> Read {
     let placed = |failure| in_python(source, &translation, failure);
     let ast = machine.compile(&translation.rhai, names.iter().map(|name| name.name)).map_err(|failure| vec![placed(failure)])?;
     let problems: Vec<Failure> = problems(machine, &ast).into_iter().map(placed).collect();
+    #[cfg(feature = "testing")]
+    let ast = super::coverage::instrument(machine.engine(), ast, source, &|line| translation.python_line(line));
     if problems.is_empty() { Ok(Code { ast, translation: Some(translation) }) } else { Err(problems.into()) }
 }
 

@@ -8,6 +8,8 @@
 
 mod check;
 mod context;
+#[cfg(feature = "testing")]
+pub(crate) mod coverage;
 mod document;
 mod engine;
 mod evaluate;

@@ -81,6 +81,9 @@ async fn cases(server: &Server) -> Vec<Case> {
             asks.push(("only_with_launch_url", None, None));
             asks.push(("for_user", None, None));
         }
+        if sample.path == "propertymappings/provider/scope" {
+            asks.push(("managed__isnull", Some("false".into()), Some("true".into())));
+        }
         if sample.path == "flows/bindings" {
             let bind = async |binding: &Value, order: i32| {
                 let bound = json!({ "target": binding["pk"], "policy": policy["pk"], "order": order });

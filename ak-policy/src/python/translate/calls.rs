@@ -14,6 +14,7 @@ const OFFERED: &[(&str, &[&str], bool)] = &[
     ("ak_create_event", &["action"], true),
     ("ak_create_jwt", &["user", "provider", "scopes", "validity"], false),
     ("ak_create_jwt_raw", &["provider", "validity"], true),
+    ("ak_group_by", &[], true),
     ("ak_is_group_member", &["user"], true),
     ("ak_message", &["message"], false),
     ("ak_send_email", &["address", "subject"], true),

@@ -1,0 +1,1 @@
+return user.groups.filter(name="Admins").exists()

@@ -1,0 +1,1 @@
+return user.type in ("internal", "external")
