@@ -108,6 +108,20 @@ pub enum PolicyCommand {
         /// The file with the body of the expression.
         file: std::path::PathBuf,
     },
+    /// Run the policies of a folder (*.rhai, *.py) against their cases (*.cases.yaml).
+    ///
+    /// Everything happens in memory: nothing is written, mailed, resolved or called. Exit status 1 where a case does not come out as
+    /// expected, 2 where a file cannot be used.
+    Test {
+        /// The folder; those in it count too.
+        folder: std::path::PathBuf,
+        /// Write a report for programs (JUnit's XML) to this file, too.
+        #[arg(long, value_name = "FILE")]
+        junit: Option<std::path::PathBuf>,
+        /// Tell which lines of a policy none of its cases reached.
+        #[arg(long)]
+        coverage: bool,
+    },
 }
 
 /// Commands about accounts.

@@ -44,6 +44,9 @@ pub async fn run(command: Command) -> ExitCode {
     // Needs neither settings nor a store, and has an exit status of its own.
     let done = match command {
         Command::Policy(PolicyCommand::Translate { file }) => policy::translate(&file).await,
+        Command::Policy(PolicyCommand::Test { folder, junit, coverage }) => {
+            policy::test(&folder, junit.as_deref(), coverage).await
+        }
         command => dispatch(command).await.map(|()| ExitCode::SUCCESS),
     };
     match done {

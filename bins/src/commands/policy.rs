@@ -1,9 +1,10 @@
 //! `ak policy`: what an administrator does with policies at a terminal.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use ak_policy::python::translate as to_rhai;
+use ak_policy::testing::suite::Folder;
 
 use super::{CommandError, say, say_error};
 
@@ -21,4 +22,48 @@ pub(super) async fn translate(file: &Path) -> Result<ExitCode, CommandError> {
             Ok(ExitCode::from(2))
         }
     }
+}
+
+/// Runs the policies of a folder against their cases, in memory.
+pub(super) async fn test(folder: &Path, junit: Option<&Path>, coverage: bool) -> Result<ExitCode, CommandError> {
+    let report = match read_folder(folder).await {
+        Ok(read) if coverage => read.run_with_coverage().await,
+        Ok(read) => read.run().await,
+        Err(error) => {
+            say_error(&error.to_string());
+            return Ok(ExitCode::from(2));
+        }
+    };
+    say(&report.to_string());
+    if let Some(file) = junit {
+        if let Err(error) = tokio::fs::write(file, report.junit()).await {
+            say_error(&format!("{}: {error}", file.display()));
+            return Ok(ExitCode::from(2));
+        }
+    }
+    Ok(match (report.broken(), report.failed()) {
+        (0, 0) => ExitCode::SUCCESS,
+        (0, _) => ExitCode::FAILURE,
+        _ => ExitCode::from(2),
+    })
+}
+
+/// Reads what matters of a folder and of those in it. Links to folders are not followed.
+async fn read_folder(folder: &Path) -> Result<Folder, CommandError> {
+    let mut read = Folder::default();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        let wrong = |error: std::io::Error| CommandError::Refused(format!("{}: {error}", folder.display()));
+        let mut entries = tokio::fs::read_dir(&folder).await.map_err(wrong)?;
+        while let Some(entry) = entries.next_entry().await.map_err(wrong)? {
+            let path: PathBuf = entry.path();
+            if entry.file_type().await.map_err(wrong)?.is_dir() {
+                folders.push(path);
+            } else if Folder::wants(&path) {
+                let text = tokio::fs::read_to_string(&path).await.map_err(|error| error.to_string());
+                read.add(path, text);
+            }
+        }
+    }
+    Ok(read)
 }
