@@ -63,8 +63,9 @@ pub type Conditions = BTreeMap<String, Value>;
 /// Looks up people and groups for scripts.
 #[async_trait]
 pub trait PeopleLookup: Send + Sync {
-    /// The first account (by key) that meets all conditions. `Err` in words for a condition that cannot be looked up.
-    async fn user(&self, conditions: &Conditions) -> Result<std::result::Result<Option<Person>, String>>;
+    /// The first account (by key) that meets all of `conditions`, and of no entry of `without` all. `Err` in words for a condition that
+    /// cannot be looked up.
+    async fn user(&self, conditions: &Conditions, without: &[Conditions]) -> Result<std::result::Result<Option<Person>, String>>;
 
     /// The first group (by name) that meets all conditions.
     async fn group(&self, conditions: &Conditions) -> Result<std::result::Result<Option<Group>, String>>;
@@ -100,7 +101,7 @@ struct StorePeople(Arc<Store>);
 
 #[async_trait]
 impl PeopleLookup for StorePeople {
-    async fn user(&self, conditions: &Conditions) -> Result<std::result::Result<Option<Person>, String>> {
+    async fn user(&self, conditions: &Conditions, without: &[Conditions]) -> Result<std::result::Result<Option<Person>, String>> {
         let mut repo = self.0.read().await?;
         let candidates: Vec<User> = match narrowest(conditions) {
             Some(("pk" | "id", Value::Number(pk))) => repo.users().lookup(pk.as_i64().unwrap_or(0)).await?.into_iter().collect(),
@@ -125,6 +126,7 @@ impl PeopleLookup for StorePeople {
         };
         for user in candidates {
             match meets(&user, conditions) {
+                Some(true) if without.iter().any(|others| meets(&user, others) == Some(true)) => {}
                 Some(true) => return Ok(Ok(Some(Person::of(&mut *repo, user).await?))),
                 Some(false) => {}
                 None => return Ok(Ok(None)),
@@ -145,6 +147,12 @@ impl PeopleLookup for StorePeople {
         };
         Ok(Ok(found.filter(|group| crate::script::group_meets(group, conditions).unwrap_or(false))))
     }
+}
+
+/// Whether accounts can be compared by a condition of this name.
+pub(crate) fn is_user_condition(name: &str) -> bool {
+    USER_FIELDS.contains(&name.strip_suffix("__iexact").filter(|name| ["username", "email"].contains(name)).unwrap_or(name))
+        || name.strip_prefix("attributes__").is_some_and(|path| !path.is_empty())
 }
 
 const USER_FIELDS: [&str; 8] = ["pk", "id", "uuid", "username", "email", "name", "is_active", "type"];

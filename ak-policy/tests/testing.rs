@@ -69,6 +69,9 @@ async fn what_is_asked_is_as_it_is_described() -> Result<(), Broken> {
         .gathered("pending_user", "bob")
         .other(User::named("bob"))
         .resolves("one.example", [address("192.0.2.7"), address("::1")])
+        .located(address("192.0.2.7"), json!({ "country": "DE" }))
+        .routed(address("192.0.2.7"), json!({ "asn": 64496 }))
+        .located(address("192.0.2.8"), json!({ "country": "FR" }))
         .policy("helper", "// rhai\ncontext.more == 5");
     let expected = [
         r#"http_request.method == "POST" && http_request.get_host() == "app.example.org:8443" && http_request.is_secure()"#,
@@ -77,6 +80,7 @@ async fn what_is_asked_is_as_it_is_described() -> Result<(), Broken> {
         "now().hour == 10 && utcnow().hour == 1 && now().year == 2026",
         r#"context.prompt_data.a == [1] && context.pending_user.username == "bob" && !("b" in context)"#,
         r#"resolve_dns("one.example", 4) == ["192.0.2.7"]"#,
+        r#"context.geoip.country == "DE" && context.asn.asn == 64496"#,
         r#"ak_call_policy("helper", #{more: 5}).passing"#,
         r#"user.is_anonymous && request.obj.name == "An application" && !request.debug"#,
     ];

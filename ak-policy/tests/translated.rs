@@ -87,6 +87,15 @@ async fn what_is_wrong_is_told_with_its_place_in_python() {
         ("# python\nif user.is_active:\n    return missing(user)", "missing", "(line 3, column 12)"),
         ("# python\nreturn user.nothing", "the attribute `nothing` is not known", "(line 2, column 13)"),
         ("# python\nreturn User.objects.filter(name=\"x\").exists()", "", "line 2"),
+        ("from authentik.core.models import User\nreturn User.objects.filter(shoe=\"x\").exists()", "searched by shoe", "line 2"),
+        ("from authentik.core.models import User\nreturn User.objects.exclude(pk__in=[1]).first()", "by pk__in", "line 2"),
+        ("from authentik.core.models import User\nreturn User.objects.filter(email=1).delete()", "has no delete", "line 2"),
+        ("from authentik.core.models import Group\nreturn Group.objects.filter(name=\"x\").exists()", "Group objects", "line 2"),
+        (
+            "from authentik.stages.authenticator_webauthn.models import WebAuthnDevice\nreturn WebAuthnDevice.objects.filter(user=user, confirmed=True).exists()",
+            "come with authenticator devices",
+            "line 2",
+        ),
         ("# python\nreturn regex_match(user.name, \"(?=a)\")", "linear time", "(line 2, column 31)"),
     ];
     for (text, reason, place) in kept {

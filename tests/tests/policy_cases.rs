@@ -14,13 +14,16 @@ fn names(ending: &str) -> BTreeSet<String> {
     files.filter_map(|name| name.to_str().and_then(|name| name.strip_suffix(ending)).map(str::to_owned)).collect()
 }
 
-/// A home with a copy of the examples, in which one file was changed.
+/// A home with a copy of the example that a file belongs to, in which that file was changed.
 fn copy(home: &Home, file: &str, from: &str, to: &str) {
     let folder = home.path().join("policies");
     std::fs::create_dir(&folder).expect("a folder");
     for entry in examples().read_dir().expect("the folder") {
         let path = entry.expect("an entry").path();
-        let name = path.file_name().expect("a name");
+        let name = path.file_name().and_then(|name| name.to_str()).expect("a name");
+        if name.split('.').next() != file.split('.').next() {
+            continue;
+        }
         let text = std::fs::read_to_string(&path).expect("a text");
         let text = if name == file { replaced(&text, from, to) } else { text };
         std::fs::write(folder.join(name), text).expect("written");

@@ -1,6 +1,6 @@
+from authentik.core.models import User
 email = request.context["prompt_data"]["email"]
-found = ak_user_by(email__iexact=email)
-if found is None or found.pk == request.user.pk:
-    return True
-ak_message("This address is in use.")
-return False
+if User.objects.filter(email__iexact=email).exclude(pk=request.user.pk).exists():
+    ak_message("This address is in use.")
+    return False
+return True

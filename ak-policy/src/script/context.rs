@@ -46,7 +46,7 @@ fn pending_user(run: &Run) -> Result<Option<Dynamic>, Wrong> {
         return Ok(Some(Dynamic::from(User(Some(person.clone())))));
     }
     let conditions = [("pk".to_owned(), json!(pk))].into();
-    let user = super::functions::look_up_user(run, &conditions)?;
+    let user = super::functions::look_up_user(run, &conditions, &[])?;
     Ok(user.map(|user| Dynamic::from(User(Some(user)))))
 }
 

@@ -13,7 +13,7 @@ use super::language::{Code, Language};
 use super::python::Surroundings;
 use super::run::Run;
 use super::table::Table;
-use super::{context, functions, people, request, time};
+use super::{accounts, context, functions, people, request, time};
 use crate::policy::Failure;
 use crate::python::Translation;
 
@@ -80,6 +80,7 @@ impl Machines {
     fn new(modules: Modules) -> Self {
         let mut table = Table::new();
         people::register(&mut table);
+        accounts::register(&mut table);
         request::register(&mut table);
         context::register(&mut table);
         time::register(&mut table);

@@ -96,7 +96,7 @@ fn find_out(source: &str, names: &[Name]) -> (Language, Read) {
 fn rhai(source: &str, names: &[Name]) -> Read {
     let machine = machine(Language::Rhai);
     let ast = machine.compile(source, names.iter().map(|name| name.name)).map_err(|failure| vec![failure])?;
-    let problems = problems(machine, &ast);
+    let problems = problems(machine, &ast).all();
     #[cfg(feature = "testing")]
     let ast = super::coverage::instrument(machine.engine(), ast, source, &Some);
     if problems.is_empty() { Ok(Code { ast, translation: None }) } else { Err(problems.into()) }
@@ -115,10 +115,12 @@ fn python(source: &str, names: &[Name]) -> Read {
     let machine = machine(Language::Python);
     let placed = |failure| in_python(source, &translation, failure);
     let ast = machine.compile(&translation.rhai, names.iter().map(|name| name.name)).map_err(|failure| vec![placed(failure)])?;
-    let problems: Vec<Failure> = problems(machine, &ast).into_iter().map(placed).collect();
+    let problems = problems(machine, &ast);
+    let kept = problems.are_beyond();
+    let problems: Vec<Failure> = problems.all().into_iter().map(placed).collect();
     #[cfg(feature = "testing")]
     let ast = super::coverage::instrument(machine.engine(), ast, source, &|line| translation.python_line(line));
-    if problems.is_empty() { Ok(Code { ast, translation: Some(translation) }) } else { Err(problems.into()) }
+    if problems.is_empty() { Ok(Code { ast, translation: Some(translation) }) } else { Err(Unusable { problems, kept }) }
 }
 
 fn flagged(flag: Flag) -> Failure {

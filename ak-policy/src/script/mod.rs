@@ -6,6 +6,7 @@
 //!
 //! [`reference()`] prints everything that scripts can use, made from what is registered.
 
+mod accounts;
 mod check;
 mod context;
 #[cfg(feature = "testing")]

@@ -244,6 +244,12 @@ impl<'a> People<'a> {
             Some(Value::String(name)) => Some(self.key(&name)?),
             Some(other) => return Err(Broken(format!("pending_user is the name of an account, not {other}"))),
         };
+        for (name, known) in [("geoip", &scene.places), ("asn", &scene.networks)] {
+            let found = scene.client_ip.and_then(|address| known.get(&address));
+            if let Some(found) = found.filter(|_| context.get(name).is_none()) {
+                context.set(name, found.clone());
+            }
+        }
         Ok(context)
     }
 }

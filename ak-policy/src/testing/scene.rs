@@ -20,6 +20,8 @@ pub struct Scene {
     pub(super) now: Option<String>,
     pub(super) zone: Option<String>,
     pub(super) dns: BTreeMap<String, Vec<IpAddr>>,
+    pub(super) places: BTreeMap<IpAddr, Value>,
+    pub(super) networks: BTreeMap<IpAddr, Value>,
     pub(super) policies: Vec<(String, String)>,
     pub(super) trial: bool,
 }
@@ -86,6 +88,20 @@ impl Scene {
     #[must_use]
     pub fn resolves(mut self, name: impl Into<String>, addresses: impl IntoIterator<Item = IpAddr>) -> Self {
         self.dns.insert(name.into(), addresses.into_iter().collect());
+        self
+    }
+
+    /// An address is at this place, as GeoIP databases have it: `json!({ "country": "DE", "city": "Berlin" })`. Of others nothing is known.
+    #[must_use]
+    pub fn located(mut self, address: IpAddr, place: impl Into<Value>) -> Self {
+        self.places.insert(address, place.into());
+        self
+    }
+
+    /// An address belongs to this network: `json!({ "asn": 64496, "as_org": "Example" })`. Of others nothing is known.
+    #[must_use]
+    pub fn routed(mut self, address: IpAddr, network: impl Into<Value>) -> Self {
+        self.networks.insert(address, network.into());
         self
     }
 

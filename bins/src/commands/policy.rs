@@ -35,11 +35,11 @@ pub(super) async fn test(folder: &Path, junit: Option<&Path>, coverage: bool) ->
         }
     };
     say(&report.to_string());
-    if let Some(file) = junit {
-        if let Err(error) = tokio::fs::write(file, report.junit()).await {
-            say_error(&format!("{}: {error}", file.display()));
-            return Ok(ExitCode::from(2));
-        }
+    if let Some(file) = junit
+        && let Err(error) = tokio::fs::write(file, report.junit()).await
+    {
+        say_error(&format!("{}: {error}", file.display()));
+        return Ok(ExitCode::from(2));
     }
     Ok(match (report.broken(), report.failed()) {
         (0, 0) => ExitCode::SUCCESS,

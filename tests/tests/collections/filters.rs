@@ -101,10 +101,8 @@ async fn cases(server: &Server) -> Vec<Case> {
         server.make("propertymappings/provider/scope", &fields).await
     };
     let (own, theirs) = (mapping("all-own", Some("example.org/own")).await, mapping("all-theirs", None).await);
-    let asks = vec![
-        ("managed", Some("example.org/own".into()), None),
-        ("managed__isnull", Some("false".into()), Some("true".into())),
-    ];
+    let asks =
+        vec![("managed", Some("example.org/own".into()), None), ("managed__isnull", Some("false".into()), Some("true".into()))];
     cases.push(all("propertymappings/all", own, theirs, asks));
     let asks = vec![("bindings__isnull", Some("false".into()), Some("true".into()))];
     cases.push(Case { moot: NO_PROMPTS, ..all("policies/all", policy, unbound, asks) });

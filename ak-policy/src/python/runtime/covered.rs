@@ -165,6 +165,9 @@ const MODULES: &[&str] = &[
 ];
 
 const ATTRIBUTES: &[&str] = &[
+    // what another policy answered
+    "passing",
+    "messages",
     // requests, users, groups and what hangs on them
     "user",
     "context",

@@ -11,15 +11,19 @@ use crate::script::table::Table;
 use crate::script::value::Wrong;
 use crate::services::Conditions;
 
-/// The first account that meets the conditions.
-pub(in crate::script) fn look_up_user(run: &Run, conditions: &Conditions) -> Result<Option<Arc<Person>>, Wrong> {
+/// The first account that meets the conditions, and none of `without`.
+pub(in crate::script) fn look_up_user(
+    run: &Run,
+    conditions: &Conditions,
+    without: &[Conditions],
+) -> Result<Option<Arc<Person>>, Wrong> {
     let people = run.request.services.people.clone();
-    let found = run.wait(people.user(conditions))?.map_err(|error| Wrong::from(error.to_string()))?;
+    let found = run.wait(people.user(conditions, without))?.map_err(|error| Wrong::from(error.to_string()))?;
     Ok(found.map_err(Wrong::from)?.map(Arc::new))
 }
 
 fn user_by(conditions: &Map) -> Result<Dynamic, Wrong> {
-    let found = look_up_user(&*Run::current()?, &conditions_of(conditions)?)?;
+    let found = look_up_user(&*Run::current()?, &conditions_of(conditions)?, &[])?;
     Ok(found.map_or(Dynamic::UNIT, |person| Dynamic::from(User(Some(person)))))
 }
 

@@ -35,6 +35,8 @@ struct Entry {
     now: Option<String>,
     zone: Option<String>,
     dns: Option<BTreeMap<String, Vec<IpAddr>>>,
+    geoip: Option<BTreeMap<IpAddr, Value>>,
+    asn: Option<BTreeMap<IpAddr, Value>>,
     result: Option<bool>,
     error: Option<String>,
     messages: Option<Vec<String>>,
@@ -130,6 +132,8 @@ impl Entry {
             now: self.now.clone().or_else(|| given.now.clone()),
             zone: self.zone.clone().or_else(|| given.zone.clone()),
             dns: self.dns.clone().or_else(|| given.dns.clone()).unwrap_or_default(),
+            places: self.geoip.clone().or_else(|| given.geoip.clone()).unwrap_or_default(),
+            networks: self.asn.clone().or_else(|| given.asn.clone()).unwrap_or_default(),
             ..Scene::default()
         };
         if let Some(http) = http {

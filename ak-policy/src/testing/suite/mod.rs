@@ -25,6 +25,7 @@
 //! | `context` | what the flow has gathered; `pending_user` is the name of an account |
 //! | `now`, `zone` | the moment, and the server's time zone (UTC) |
 //! | `dns` | the addresses of names; of others nothing is known |
+//! | `geoip`, `asn` | by address: where it is (`continent`, `country`, `lat`, `long`, `city`), and whose network it is in (`asn`, `as_org`, `network`) |
 //! | `result` or `error` | what is expected: `true` or `false`, or a part of the text of the error |
 //! | `messages`, `log`, `changes` | what else is expected, exactly (`changes` as [`super::House::changes`] gives them, `log` as `level: text`); what is left out is not compared |
 //!
@@ -89,8 +90,8 @@ impl Folder {
         let mut scripts = Vec::new();
         for (path, text) in &self.policies {
             let outcome = self.outcome(path, text).await;
-            let lines = text.as_ref().ok().and_then(|text| coverage::of(text));
-            scripts.push(Tested { path: path.clone(), outcome, lines: lines.map(Into::into) });
+            let lines = text.as_ref().ok().and_then(|text| Some(Covered::of(&coverage::of(kept(text))?, lines_before(text))));
+            scripts.push(Tested { path: path.clone(), outcome, lines });
         }
         for (path, text) in &self.cases {
             let alone = !self.policies.keys().any(|policy| cases_of(policy) == *path);
@@ -125,7 +126,7 @@ impl Folder {
         let others = self.others(path, text);
         let mut done = Vec::with_capacity(cases.len());
         for case in cases {
-            done.push((case.name.clone(), case.run(&stem(path), text, &others).await?));
+            done.push((case.name.clone(), case.run(&stem(path), kept(text), &others).await?));
         }
         Ok(Outcome::Ran(done))
     }
@@ -149,12 +150,27 @@ impl Folder {
     }
 }
 
-/// Whether a policy is read in the language of its file. Where the policy is kept there is no file, so it must be clear without.
+/// A text as it is kept: fields of the API lose what is blank around them.
+fn kept(text: &str) -> &str {
+    text.trim()
+}
+
+/// How many lines of a text come before what is kept of it.
+fn lines_before(text: &str) -> i64 {
+    let blank = text.chars().take_while(|letter| letter.is_whitespace());
+    blank.filter(|letter| *letter == '\n').fold(0, |lines, _| lines + 1)
+}
+
+/// Whether a policy can be read, in the language of its file. Where the policy is kept there is no file, so it must be clear without.
 fn is_of_its_language(path: &Path, text: &str) -> Result<(), String> {
     let python = path.extension().is_some_and(|ending| ending == "py");
     let (wanted, mark) = if python { (Language::Python, "# python") } else { (Language::Rhai, "// rhai") };
     let script: Script = Script::new(text);
-    if script.language() == wanted || !script.problems().is_empty() || alike(text) {
+    if !script.problems().is_empty() {
+        let problems: Vec<String> = script.problems().iter().map(ToString::to_string).collect();
+        return Err(problems.join("\n"));
+    }
+    if script.language() == wanted || alike(text) {
         return Ok(());
     }
     Err(format!("this can be read in the other language only; say `{mark}` in the first line to see why"))

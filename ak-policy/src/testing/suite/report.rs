@@ -33,9 +33,11 @@ pub struct Covered {
     pub missed: Vec<i64>,
 }
 
-impl From<Lines> for Covered {
-    fn from(lines: Lines) -> Self {
-        Self { all: lines.all.len(), missed: lines.all.difference(&lines.reached).copied().collect() }
+impl Covered {
+    /// Of a script that begins after so many lines of its file.
+    pub(super) fn of(lines: &Lines, before: i64) -> Self {
+        let missed = lines.all.difference(&lines.reached).map(|line| line + before);
+        Self { all: lines.all.len(), missed: missed.collect() }
     }
 }
 
