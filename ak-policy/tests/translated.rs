@@ -89,8 +89,13 @@ async fn what_is_wrong_is_told_with_its_place_in_python() {
         ("# python\nreturn User.objects.filter(name=\"x\").exists()", "", "line 2"),
         ("from authentik.core.models import User\nreturn User.objects.filter(shoe=\"x\").exists()", "searched by shoe", "line 2"),
         ("from authentik.core.models import User\nreturn User.objects.exclude(pk__in=[1]).first()", "by pk__in", "line 2"),
+        ("from authentik.core.models import Group\nreturn Group.objects.get(name=\"x\")", "no get; it has filter", "line 2"),
         ("from authentik.core.models import User\nreturn User.objects.filter(email=1).delete()", "has no delete", "line 2"),
-        ("from authentik.core.models import Group\nreturn Group.objects.filter(name=\"x\").exists()", "Group objects", "line 2"),
+        (
+            "from authentik.core.models import Group\nreturn Group.objects.filter(shoe=\"x\").exists()",
+            "searched by shoe",
+            "line 2",
+        ),
         (
             "from authentik.stages.authenticator_webauthn.models import WebAuthnDevice\nreturn WebAuthnDevice.objects.filter(user=user, confirmed=True).exists()",
             "come with authenticator devices",
@@ -134,6 +139,20 @@ async fn table(gathered: &[(&str, Value)], table: &[(&str, bool)]) {
 async fn people_and_groups_are_seen() {
     let expected = [
         ("return user.groups.filter(name='engineers').exists()", true),
+        ("from authentik.core.models import Group\nreturn Group.objects.filter(name='staff').first().name == 'staff'", true),
+        ("from authentik.core.models import Group\nreturn Group.objects.filter(name='nobody').first() is None", true),
+        (
+            "from authentik.core.models import Group\nreturn Group.objects.filter(name__in=['staff', 'x', 'engineers', 'staff']).count() == 2",
+            true,
+        ),
+        (
+            "from authentik.core.models import Group\nreturn [g.name for g in Group.objects.filter(name__in=['staff', 'engineers'])] == ['engineers', 'staff']",
+            true,
+        ),
+        (
+            "from authentik.core.models import Group\nfor g in Group.objects.filter(name='staff'):\n    return g in user.all_groups()",
+            true,
+        ),
         ("return request.user.ak_groups.filter(name__iexact='STAFF').exists()", false),
         ("return user.all_groups().filter(name__in=['staff']).count() == 1", true),
         ("return [g.name for g in user.ak_groups.all()] == ['engineers']", true),

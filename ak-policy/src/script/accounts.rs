@@ -3,6 +3,7 @@
 use rhai::{Dynamic, Map};
 
 use super::functions::look_up_user;
+use super::group_search;
 use super::people::{User, conditions_of};
 use super::run::Run;
 use super::table::Table;
@@ -19,17 +20,18 @@ pub(crate) struct Accounts {
 /// Why objects of this model cannot be searched for; `None` where they can.
 pub(super) fn unsearchable(model: &str) -> Option<String> {
     match model {
-        "User" => None,
+        "User" | "Group" => None,
         model if model.ends_with("Device") => {
             Some(format!("{model} objects cannot be searched for: they come with authenticator devices."))
         }
-        model => Some(format!("{model} objects cannot be searched for; accounts (User) can.")),
+        model => Some(format!("{model} objects cannot be searched for; accounts (User) and groups (Group) can.")),
     }
 }
 
-/// Why accounts cannot be searched by a method with these conditions; `None` where they can.
-pub(super) fn misused<'a>(method: &str, mut conditions: impl Iterator<Item = &'a str>) -> Option<String> {
+/// Why objects of this model cannot be searched by a method with these conditions; `None` where they can.
+pub(super) fn misused<'a>(model: &str, method: &str, mut conditions: impl Iterator<Item = &'a str>) -> Option<String> {
     match method {
+        _ if model == "Group" => group_search::misused(method, conditions),
         "filter" | "exclude" => conditions.find_map(unknown),
         "exists" | "first" => None,
         method => Some(format!("The search for accounts has no {method}; it has filter, exclude, exists and first.")),
@@ -41,10 +43,6 @@ fn unknown(condition: &str) -> Option<String> {
 }
 
 impl Accounts {
-    fn of(model: &str) -> Result<Self, Wrong> {
-        unsearchable(model).map_or_else(|| Ok(Self::default()), |problem| Err(problem.into()))
-    }
-
     fn filtered(&self, conditions: &Map) -> Result<Self, Wrong> {
         let mut with = self.with.clone();
         for (name, value) in checked(conditions)? {
@@ -68,6 +66,15 @@ impl Accounts {
     }
 }
 
+/// All objects of a model.
+fn objects(model: &str) -> Result<Dynamic, Wrong> {
+    match (unsearchable(model), model) {
+        (Some(problem), _) => Err(problem.into()),
+        (None, "Group") => Ok(Dynamic::from(group_search::GroupSearch)),
+        (None, _) => Ok(Dynamic::from(Accounts::default())),
+    }
+}
+
 fn checked(conditions: &Map) -> Result<Conditions, Wrong> {
     let conditions = conditions_of(conditions)?;
     match conditions.keys().find_map(|name| unknown(name)) {
@@ -80,7 +87,7 @@ fn checked(conditions: &Map) -> Result<Conditions, Wrong> {
 pub(super) fn register(table: &mut Table) {
     table
         .kind::<Accounts>("Accounts", "A search among all accounts.")
-        .function("ak_objects(model: String) -> Accounts", "A search among all accounts: `ak_objects(\"User\").filter(#{email__iexact: email}).exclude(#{pk: user.pk}).exists()`. It is what `User.objects` in Python becomes; other models cannot be searched.", Accounts::of)
+        .function("ak_objects(model: String) -> Accounts", "A search among all accounts, or with `\"Group\"` among all groups: `ak_objects(\"User\").filter(#{email__iexact: email}).exclude(#{pk: user.pk}).exists()`. It is what `User.objects` in Python becomes; other models cannot be searched.", objects)
         .function("filter(accounts: Accounts, conditions: Map) -> Accounts", "Those that meet all conditions; the same conditions as of `ak_user_by`.", |a: &mut Accounts, conditions: Map| a.filtered(&conditions))
         .function("exclude(accounts: Accounts, conditions: Map) -> Accounts", "Those that do not meet all conditions.", |a: &mut Accounts, conditions: Map| a.excluded(&conditions))
         .function("exists(accounts: Accounts) -> bool", "Whether there is any.", |a: &mut Accounts| -> Result<bool, Wrong> { Ok(a.first()?.is_some()) })

@@ -76,11 +76,14 @@ pub(super) fn problems(machine: &Machine, ast: &AST) -> Problems {
 fn searched(call: &FnCallExpr) -> Option<String> {
     match (&*call.name, call.args.first(), call.args.get(1)) {
         ("ak_objects", Some(Expr::StringConstant(model, _)), _) => accounts::unsearchable(model),
-        ("py_call", Some(on), Some(Expr::StringConstant(method, _)))
-            if model(on).is_some_and(|model| accounts::unsearchable(model).is_none()) =>
-        {
+        ("py_call", Some(on), Some(Expr::StringConstant(method, _))) => {
+            let model = model(on).filter(|model| accounts::unsearchable(model).is_none())?;
+            // What a search for groups has found is a list.
+            if model == "Group" && matches!(on, Expr::FnCall(inner, _) if inner.name == "py_call") {
+                return None;
+            }
             let names = call.args.get(3).map(names).unwrap_or_default();
-            accounts::misused(method, names.iter().map(String::as_str))
+            accounts::misused(model, method, names.iter().map(String::as_str))
         }
         _ => None,
     }

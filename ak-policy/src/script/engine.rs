@@ -13,7 +13,7 @@ use super::language::{Code, Language};
 use super::python::Surroundings;
 use super::run::Run;
 use super::table::Table;
-use super::{accounts, context, functions, people, request, time};
+use super::{accounts, context, functions, group_search, people, request, time};
 use crate::policy::Failure;
 use crate::python::Translation;
 
@@ -81,6 +81,7 @@ impl Machines {
         let mut table = Table::new();
         people::register(&mut table);
         accounts::register(&mut table);
+        group_search::register(&mut table);
         request::register(&mut table);
         context::register(&mut table);
         time::register(&mut table);

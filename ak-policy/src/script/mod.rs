@@ -15,6 +15,7 @@ mod document;
 mod engine;
 mod evaluate;
 mod functions;
+mod group_search;
 mod language;
 mod people;
 mod python;

@@ -7,7 +7,7 @@ mod policy;
 mod text;
 
 pub(super) use note::Logger;
-pub(super) use people::look_up_user;
+pub(super) use people::{look_up_group, look_up_user};
 pub(super) use policy::PolicyResult;
 pub(super) use text::pattern;
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use ak_store::directory::Person;
+use ak_store::records::Group;
 use rhai::{Dynamic, Map};
 
 use crate::script::people::{GroupView, User, conditions_of, is_member};
@@ -28,10 +29,15 @@ fn user_by(conditions: &Map) -> Result<Dynamic, Wrong> {
 }
 
 fn group_by(conditions: &Map) -> Result<Dynamic, Wrong> {
-    let (run, conditions) = (Run::current()?, conditions_of(conditions)?);
+    let found = look_up_group(&*Run::current()?, &conditions_of(conditions)?)?;
+    Ok(found.map_or(Dynamic::UNIT, |group| Dynamic::from(GroupView(group))))
+}
+
+/// The first group that meets the conditions.
+pub(in crate::script) fn look_up_group(run: &Run, conditions: &Conditions) -> Result<Option<Arc<Group>>, Wrong> {
     let people = run.request.services.people.clone();
-    let found = run.wait(people.group(&conditions))?.map_err(|error| Wrong::from(error.to_string()))?;
-    Ok(found.map_err(Wrong::from)?.map_or(Dynamic::UNIT, |group| Dynamic::from(GroupView(Arc::new(group)))))
+    let found = run.wait(people.group(conditions))?.map_err(|error| Wrong::from(error.to_string()))?;
+    Ok(found.map_err(Wrong::from)?.map(Arc::new))
 }
 
 /// Registers them.
