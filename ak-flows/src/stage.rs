@@ -7,7 +7,7 @@ use std::sync::Arc;
 use ak_policy::{Context, Services};
 use ak_store::Rng;
 use ak_store::directory::Person;
-use ak_store::model::{Key, Pk, Ref, Row, Snapshot, Target};
+use ak_store::model::{Key, ModelShown, Pk, Ref, Row, Snapshot, Target};
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
@@ -222,10 +222,8 @@ impl Cx<'_> {
 /// The read-only fields that all stages share.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct StageShown {
-    component: &'static str,
-    verbose_name: &'static str,
-    verbose_name_plural: &'static str,
-    meta_model_name: &'static str,
+    #[serde(flatten)]
+    model: ModelShown,
     flow_set: Vec<Value>,
 }
 
@@ -236,14 +234,7 @@ pub const STAGE_FIELDS: &[&str] =
 impl StageShown {
     /// The shared fields of one stage.
     pub fn of(row: &Row<'_>) -> Self {
-        let meta = row.info().map(|info| &info.meta);
-        Self {
-            component: meta.map_or("", |m| m.component),
-            verbose_name: meta.map_or("", |m| m.name),
-            verbose_name_plural: meta.map_or("", |m| m.plural),
-            meta_model_name: meta.map_or("", |m| m.model),
-            flow_set: flow_set(row),
-        }
+        Self { model: ModelShown::of(row), flow_set: flow_set(row) }
     }
 }
 

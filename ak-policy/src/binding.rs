@@ -1,6 +1,6 @@
 //! What is bound to what.
 
-use ak_store::model::{Errors, Key, Kind, Meta, RecordRef, Ref, Row, Target, user_uid};
+use ak_store::model::{Errors, Key, Kind, Meta, ModelShown, RecordRef, Ref, Row, Target, user_uid};
 use ak_store::records::{Group, User};
 use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
@@ -33,10 +33,8 @@ impl Target for dyn PolicyTarget {
 /// The read-only fields that all policies share.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct PolicyShown {
-    component: &'static str,
-    verbose_name: &'static str,
-    verbose_name_plural: &'static str,
-    meta_model_name: &'static str,
+    #[serde(flatten)]
+    model: ModelShown,
     bound_to: usize,
 }
 
@@ -47,14 +45,7 @@ pub const POLICY_FIELDS: &[&str] =
 impl PolicyShown {
     /// The shared fields of one policy.
     pub fn of(row: &Row<'_>) -> Self {
-        let meta = row.info().map(|info| &info.meta);
-        Self {
-            component: meta.map_or("", |m| m.component),
-            verbose_name: meta.map_or("", |m| m.name),
-            verbose_name_plural: meta.map_or("", |m| m.plural),
-            meta_model_name: meta.map_or("", |m| m.model),
-            bound_to: row.snapshot.referring::<PolicyBinding>(Key::Object(row.pk())).count(),
-        }
+        Self { model: ModelShown::of(row), bound_to: row.snapshot.referring::<PolicyBinding>(Key::Object(row.pk())).count() }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Property mappings: scripts that say how an account looks elsewhere.
 
-use ak_store::model::{Row, Target};
+use ak_store::model::{ModelShown, Row, Target};
 use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -26,10 +26,8 @@ impl Target for dyn PropertyMapping {
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct PropertyMappingShown {
     managed: Option<String>,
-    component: &'static str,
-    verbose_name: &'static str,
-    verbose_name_plural: &'static str,
-    meta_model_name: &'static str,
+    #[serde(flatten)]
+    model: ModelShown,
 }
 
 /// The fields that all property mappings share in answers.
@@ -39,13 +37,6 @@ pub const MAPPING_FIELDS: &[&str] =
 impl PropertyMappingShown {
     /// The shared fields of one property mapping.
     pub fn of(row: &Row<'_>) -> Self {
-        let meta = row.info().map(|info| &info.meta);
-        Self {
-            managed: row.object.managed.as_deref().map(str::to_owned),
-            component: meta.map_or("", |m| m.component),
-            verbose_name: meta.map_or("", |m| m.name),
-            verbose_name_plural: meta.map_or("", |m| m.plural),
-            meta_model_name: meta.map_or("", |m| m.model),
-        }
+        Self { managed: row.object.managed.as_deref().map(str::to_owned), model: ModelShown::of(row) }
     }
 }

@@ -115,7 +115,7 @@ impl House {
         assert!(!decision.passing && decision.undecided, "{text}: {decision:?}");
         let snapshot = self.store.snapshot();
         let policy = snapshot.all::<ak_policy::kinds::ExpressionPolicy>().find(|(_, policy)| policy.expression.source() == text);
-        let (at, _) = policy.expect("it is saved");
+        let (at, _) = policy.unwrap_or_else(|| panic!("{text} is saved"));
         snapshot.object(at.pk()).and_then(|object| object.body()).map(|body| body.remarks().value()).unwrap_or_default()
     }
 

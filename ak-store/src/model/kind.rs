@@ -109,6 +109,28 @@ impl Meta {
     }
 }
 
+/// What answers say about the kind of an object, for families of kinds.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct ModelShown {
+    component: &'static str,
+    verbose_name: &'static str,
+    verbose_name_plural: &'static str,
+    meta_model_name: &'static str,
+}
+
+impl ModelShown {
+    /// Of the kind of this object.
+    pub fn of(row: &Row<'_>) -> Self {
+        let meta = row.info().map(|info| &info.meta);
+        Self {
+            component: meta.map_or("", |m| m.component),
+            verbose_name: meta.map_or("", |m| m.name),
+            verbose_name_plural: meta.map_or("", |m| m.plural),
+            meta_model_name: meta.map_or("", |m| m.model),
+        }
+    }
+}
+
 /// What a new object can be filled with.
 pub struct Fill<'a> {
     /// The present moment.

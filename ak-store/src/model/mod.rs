@@ -29,7 +29,7 @@ pub use draft::{Change, Draft};
 pub use errors::{Errors, NON_FIELD_ERRORS, Problem};
 pub use field::{Demand, Edge, Field, OnDelete, Reference, ReferenceTo, Shape, normalise};
 pub use input::Input;
-pub use kind::{Address, Anything, Body, Fill, Kind, KindInfo, Meta, Roles};
+pub use kind::{Address, Anything, Body, Fill, Kind, KindInfo, Meta, ModelShown, Roles};
 pub use list::{BadQuery, Found, ListQuery};
 pub use object::{Object, State};
 pub use pk::{Key, Pk, Record, RecordRef, Ref, Space, Target};
