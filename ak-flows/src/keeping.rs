@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use ak_policy::PolicyEffect;
-use ak_store::records::{Durability, Event, NewUser, Repository, Session, User, UserField};
+use ak_store::records::{Durability, Event, NewUser, Repository, Reputation, ScoreChange, Session, User, UserField};
 use ak_store::{Result as StoreResult, StoreError};
 use chrono::{DateTime, Duration, Utc};
 use serde_json::{Map, Value, json};
@@ -205,7 +205,10 @@ impl<'a> Keeping<'a> {
         for effect in effects {
             match effect {
                 Effect::CreateUser { .. } | Effect::FinishSetup => {}
-                Effect::Login(login) => self.login(login, plan).await?,
+                Effect::Login(login) => {
+                    self.login(login, plan).await?;
+                    self.score(Some(login.user), "", 1).await?;
+                }
                 Effect::Logout => {
                     if let Some(session) = self.session.take() {
                         self.repo.sessions().delete(&session.id).await?;
@@ -221,7 +224,7 @@ impl<'a> Keeping<'a> {
                     let user = self.real(consent.user);
                     self.repo.consents().put(&ak_store::records::NewConsent { user, ..consent.clone() }).await?;
                 }
-                Effect::Event { action, user, context } => self.event(action, *user, context.clone()).await?,
+                Effect::Event { action, user, context } => self.note(action, *user, context).await?,
                 Effect::Policy { user, effect } => self.policy(*user, effect).await?,
             }
         }
@@ -365,6 +368,38 @@ impl<'a> Keeping<'a> {
         Ok(self.open(Some(user.pk), plan, data, age, login.duration).await?)
     }
 
+    /// Notes what happened. A sign-in that failed is held against the name and the address.
+    pub(crate) async fn note(&mut self, action: &str, user: Option<i64>, context: &Map<String, Value>) -> StoreResult<()> {
+        if action == LOGIN_FAILED {
+            let typed = context.get("username").and_then(Value::as_str).unwrap_or_default();
+            self.score(user, typed, -1).await?;
+        }
+        self.event(action, user, context.clone()).await
+    }
+
+    /// Changes the reputation of the account's user name, or of what was typed, and of the address.
+    async fn score(&mut self, user: Option<i64>, typed: &str, amount: i64) -> StoreResult<()> {
+        let now = self.runner.store().clock().now();
+        let user = user.map(|pk| self.real(pk));
+        let account = match user {
+            Some(pk) => self.repo.users().lookup(pk).await?,
+            None => None,
+        };
+        let name = account.as_ref().map_or(typed, |account| account.username.as_str());
+        let limits = &self.runner.options().reputation;
+        let change = ScoreChange {
+            pk: self.runner.store().rng().uuid(),
+            identifier: Reputation::identifier_of(name),
+            ip: self.visit.client.ip.unwrap_or(Reputation::NO_ADDRESS),
+            amount,
+            lower: limits.lower,
+            upper: limits.upper,
+            expires: now + limits.age,
+        };
+        self.repo.reputations().change(&change, now).await?;
+        Ok(())
+    }
+
     pub(crate) async fn event(&mut self, action: &str, user: Option<i64>, context: Map<String, Value>) -> StoreResult<()> {
         let now = self.runner.store().clock().now();
         let user = user.map(|pk| self.real(pk));
@@ -376,7 +411,7 @@ impl<'a> Keeping<'a> {
         let event = Event {
             pk: self.runner.store().rng().uuid(),
             action: action.to_owned(),
-            app: "ak.flows".to_owned(),
+            app: Event::app_of(action).to_owned(),
             user: who,
             user_pk: user,
             context,
@@ -387,6 +422,9 @@ impl<'a> Keeping<'a> {
         self.repo.events().add(&event).await
     }
 }
+
+/// The event of a sign-in that failed.
+pub(crate) const LOGIN_FAILED: &str = "login_failed";
 
 /// In a session's data: whether its cookie outlives the browser.
 const STAYS: &str = "stays";

@@ -41,7 +41,7 @@ pub use history::{Passed, is_secret, shown as shown_context};
 pub use machine::{Reply, Turn, advance};
 pub use plan::{Plan, PlanStep};
 pub use planner::{Refusal, plan};
-pub use runner::{CookieChange, Input, Outcome, Page, RunError, Runner, RunnerOptions, Visit, session_id};
+pub use runner::{CookieChange, Input, Outcome, Page, ReputationOptions, RunError, Runner, RunnerOptions, Visit, session_id};
 pub use setup::{Bootstrap, SELF_SIGNED, SetupError, is_set_up, set_up};
 pub use stage::{Answer, Client, Cx, STAGE_FIELDS, Stage, StageError, StageShown, Step, World};
 

@@ -18,7 +18,7 @@ use crate::effect::{Effect, Login};
 use crate::flow::Flow;
 use crate::history::Passed;
 use crate::initial_setup::{self, Gate, INITIAL_SETUP};
-use crate::keeping::{Keeping, Unkept, durability, object};
+use crate::keeping::{Keeping, LOGIN_FAILED, Unkept, durability, object};
 use crate::machine::{Reply, Turn, advance};
 use crate::next;
 use crate::plan::Plan;
@@ -40,11 +40,35 @@ pub struct RunnerOptions {
     pub browser_age: Duration,
     /// How long events are kept.
     pub event_age: Duration,
+    /// How sign-ins are counted.
+    pub reputation: ReputationOptions,
+}
+
+/// How sign-ins are counted for and against names and addresses.
+#[derive(Debug, Clone)]
+pub struct ReputationOptions {
+    /// No score is lower: zero or negative.
+    pub lower: i64,
+    /// No score is higher: zero or positive.
+    pub upper: i64,
+    /// How long a score counts after it last changed.
+    pub age: Duration,
+}
+
+impl Default for ReputationOptions {
+    fn default() -> Self {
+        Self { lower: -5, upper: 5, age: Duration::days(1) }
+    }
 }
 
 impl Default for RunnerOptions {
     fn default() -> Self {
-        Self { anonymous_age: Duration::hours(4), browser_age: Duration::days(14), event_age: Duration::days(365) }
+        Self {
+            anonymous_age: Duration::hours(4),
+            browser_age: Duration::days(14),
+            event_age: Duration::days(365),
+            reputation: ReputationOptions::default(),
+        }
     }
 }
 
@@ -403,7 +427,7 @@ impl Runner {
         fresh: bool,
     ) -> Result<Option<Outcome>, RunError> {
         let Turn { plan, reply, mut effects, refusal, passed, heard: _ } = turn;
-        let failed = effects.iter().any(|e| matches!(e, Effect::Event { action: "login_failed", .. }));
+        let failed = effects.iter().any(|e| matches!(e, Effect::Event { action: LOGIN_FAILED, .. }));
         let mut page = Page::of(reply, plan.is_none());
         if let Some(session) = visit.session.as_ref().filter(|_| effects.is_empty() && plan.as_ref() == before) {
             let (turn, session) = (session.turn, Some(session.id));
@@ -425,7 +449,7 @@ impl Runner {
             Err(Unkept::Lost) => {
                 // Of several answers to one turn one is kept, but what the others tried is noted all the same: otherwise guesses
                 // made at once would leave no trace.
-                effects.retain(|e| e.is_note() || matches!(e, Effect::Event { action: "login_failed", .. }));
+                effects.retain(|e| e.is_note() || matches!(e, Effect::Event { action: LOGIN_FAILED, .. }));
                 self.note(visit, effects).await?;
                 Ok(None)
             }
@@ -459,7 +483,7 @@ impl Runner {
         let mut keep = Keeping::new(self, &mut *repo, visit);
         for note in notes {
             match note {
-                Effect::Event { action, user, context } => keep.event(action, user, context).await?,
+                Effect::Event { action, user, context } => keep.note(action, user, &context).await?,
                 Effect::Policy { user, effect } => keep.policy(user, &effect).await?,
                 _ => {}
             }

@@ -1,8 +1,9 @@
 //! What a flow has gathered so far.
 
 use ak_store::model::Secret;
+use ak_store::records::Event;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 /// What a flow has gathered so far, by the names that policies know.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -43,6 +44,23 @@ impl Context {
     pub const USER_TYPE: &'static str = "user_type";
     /// The folder in which an account is made, instead of the stage's.
     pub const USER_PATH: &'static str = "user_path";
+
+    /// What is asked whether it matters: an event.
+    pub const EVENT: &'static str = "event";
+
+    /// Asks about an event.
+    pub fn set_event(&mut self, event: &Event) {
+        let value = json!({
+            "pk": event.pk,
+            "action": event.action,
+            "app": event.app,
+            "user": event.user,
+            "context": event.context,
+            "client_ip": event.client_ip,
+            "created": event.created,
+        });
+        self.set(Self::EVENT, value);
+    }
 
     /// The value of that name.
     pub fn get(&self, name: &str) -> Option<&Value> {

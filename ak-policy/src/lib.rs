@@ -52,4 +52,4 @@ pub use policy::{Changes, Failure, LogLine, Policy, PolicyEffect, Verdict};
 pub use pool::wait;
 pub use request::{HttpRequest, Request};
 pub use role::{ObjectGrant, Role};
-pub use services::{Conditions, Dns, PeopleLookup, Services, SystemDns, zone};
+pub use services::{Conditions, Dns, PastLookup, PeopleLookup, Services, SystemDns, zone};

@@ -9,6 +9,7 @@ use ak_store::model::Store;
 use ak_store::records::{Group, Page, User, UserField, UserFilter};
 use ak_store::{Clock, Result, Rng};
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use serde_json::Value;
 use uuid::Uuid;
@@ -22,6 +23,8 @@ pub struct Services {
     pub zone: Tz,
     /// People and groups.
     pub people: Arc<dyn PeopleLookup>,
+    /// What happened before.
+    pub past: Arc<dyn PastLookup>,
     /// Names and addresses.
     pub dns: Arc<dyn Dns>,
     /// Randomness.
@@ -37,6 +40,7 @@ impl Services {
             clock: store.clock().clone(),
             zone: chrono_tz::UTC,
             people: Arc::new(StorePeople(store.clone())),
+            past: Arc::new(StorePast(store.clone())),
             dns: Arc::new(SystemDns),
             rng: store.rng().clone(),
             install_id: store.install_id().to_owned(),
@@ -69,6 +73,23 @@ pub trait PeopleLookup: Send + Sync {
 
     /// The first group (by name) that meets all conditions.
     async fn group(&self, conditions: &Conditions) -> Result<std::result::Result<Option<Group>, String>>;
+}
+
+/// Looks up what happened before.
+#[async_trait]
+pub trait PastLookup: Send + Sync {
+    /// How sign-ins from this address, or under this name, have gone: the sum of their scores, zero where nothing is known.
+    async fn reputation(&self, ip: Option<IpAddr>, identifier: Option<&str>, now: DateTime<Utc>) -> Result<i64>;
+}
+
+/// What the product's own store remembers.
+struct StorePast(Arc<Store>);
+
+#[async_trait]
+impl PastLookup for StorePast {
+    async fn reputation(&self, ip: Option<IpAddr>, identifier: Option<&str>, now: DateTime<Utc>) -> Result<i64> {
+        self.0.read().await?.reputations().total(ip, identifier, now).await
+    }
 }
 
 /// Looks up names and addresses for scripts.

@@ -9,10 +9,13 @@
 mod kit;
 
 use ak_policy::{Context, Decision, Outcome, PolicyEffect, Request, decide};
+use ak_store::Clock as _;
 use ak_store::directory::Person;
 use ak_store::model::{Pk, WriteError};
+use ak_store::records::Event;
 use kit::House;
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 async fn ask(house: &House, door: Pk, person: Option<&Person>, gathered: Value) -> Decision {
     let context = Context { values: gathered.as_object().cloned().unwrap(), ..Context::default() };
@@ -88,4 +91,81 @@ async fn a_password_that_is_too_old_expires() {
     assert_eq!(expired.messages, ["Password expired 2 days ago. Please update your password."]);
     assert_eq!(expired.changes.effects, [PolicyEffect::ExpirePassword { user: ada.user.pk }]);
     assert!(ask(&house, deny, None, json!({})).await.undecided);
+}
+
+#[tokio::test]
+async fn an_event_meets_all_conditions_or_none() {
+    let house = House::new().await;
+    let model = "authentik_policies_event_matcher.eventmatcherpolicy";
+    let event = |action: &str, ip: &str, app: &str, about: Value| Event {
+        pk: Uuid::from_u128(7),
+        action: action.into(),
+        app: app.into(),
+        user: json!({ "username": "ada", "pk": 4 }).as_object().cloned().unwrap(),
+        user_pk: Some(4),
+        context: json!({ "model": about, "tries": 3, "found": null }).as_object().cloned().unwrap(),
+        client_ip: ip.parse().ok(),
+        created: house.clock.now(),
+        expires: house.clock.now(),
+    };
+    let login = event("login", "192.0.2.1", "authentik.events", Value::Null);
+    let user =
+        event("model_updated", "2001:db8::1", "authentik.events", json!({ "app": "authentik_core", "model_name": "user" }));
+    let unique = json!({ "app": "authentik_policies_unique_password", "model_name": "uniquepasswordpolicy" });
+    let unique = event("model_created", "192.0.2.1", "authentik.events", unique);
+    for (fields, expected) in [
+        (json!({ "action": "login" }), [true, false, false]),
+        (json!({ "client_ip": "192.0.2.1" }), [true, false, true]),
+        (json!({ "client_ip": "2001:DB8:0::1" }), [false, true, false]),
+        (json!({ "app": "authentik.events" }), [true, true, true]),
+        (json!({ "app": "authentik.core" }), [false, true, false]),
+        (json!({ "app": "authentik.enterprise.policies.unique_password" }), [false, false, true]),
+        (json!({ "model": "authentik_core.user" }), [false, true, false]),
+        (json!({ "model": "authentik_core.user", "action": "model_created" }), [false, false, false]),
+        (json!({ "model": "authentik_core.user", "action": "model_updated" }), [false, true, false]),
+        (json!({ "query": "action = \"login\"" }), [true, false, false]),
+        (json!({ "query": "action != \"login\" and client_ip startswith \"2001\"" }), [false, true, false]),
+        (json!({ "query": "action = \"login\" or action = \"model_created\" and client_ip ~ \"DB8\"" }), [true, false, false]),
+        (
+            json!({ "query": "(action = \"login\" or action in (\"x\", \"model_created\")) and user.pk >= 4" }),
+            [true, false, true],
+        ),
+        (json!({ "query": "action not in (\"login\") and context.model.app endswith \"core\"" }), [false, true, false]),
+        (json!({ "query": "context.tries > 3 or context.found != None or context.missing <= 5" }), [false, false, false]),
+        (json!({ "query": "context.model.app = None and created > \"2024-01-02T11:00:00+00:00\"" }), [true, false, false]),
+        (json!({ "query": "created < \"2024-01-02T13:00:00+02:00\"" }), [false, false, false]),
+        (
+            json!({ "query": "action not startswith \"model\" and action !~ \"OUT\"", "client_ip": "192.0.2.1" }),
+            [true, false, false],
+        ),
+    ] {
+        let door = house.guarded(model, fields.clone(), json!({})).await;
+        for (event, expected) in [&login, &user, &unique].into_iter().zip(expected) {
+            let mut context = Context::default();
+            context.set_event(event);
+            let decision = decide(door, &Request { context, ..house.request(None) }).await;
+            assert_eq!((decision.passing, decision.undecided), (expected, false), "{fields} {}", event.action);
+            assert_eq!(decision.messages.is_empty(), expected, "{:?}", decision.messages);
+        }
+        assert!(!ask(&house, door, None, json!({})).await.passing, "without an event");
+    }
+    for (field, wrong, said) in [
+        ("non_field_errors", json!({}), "At least one criteria must be set."),
+        ("client_ip", json!({ "client_ip": "192.0.2.0/24" }), "Enter a valid IPv4 or IPv6 address."),
+        ("query", json!({ "query": "action = " }), "column 9: a value is expected, but the query ends"),
+        ("query", json!({ "query": "action == \"x\"" }), "column 9: a value is expected, not ="),
+        ("query", json!({ "query": "password = 1" }), "column 1: events have no field password; they have"),
+        ("query", json!({ "query": "(action = \"x\"" }), "column 14: `)` is expected, but the query ends"),
+        ("query", json!({ "query": "action = \"x" }), "column 10: the text does not end"),
+        ("query", json!({ "query": "action in \"x\"" }), "column 11: `(` is expected, not"),
+        ("query", json!({ "query": "action = 1 action" }), "column 12: `and` or `or` is expected"),
+        ("query", json!({ "query": "(".repeat(9000) }), "a query with fewer parentheses is expected"),
+        ("action", json!({ "action": "dance" }), "is not a valid choice."),
+    ] {
+        let mut fields = json!({ "name": "wrong" });
+        fields.as_object_mut().unwrap().extend(wrong.as_object().cloned().unwrap());
+        let Err(WriteError::Invalid(errors)) = house.make(model, fields.clone()).await else { panic!("{fields}") };
+        let first = errors.value()[field][0].as_str().unwrap_or_default().to_owned();
+        assert!(first.contains(said), "{wrong}: {}", errors.value());
+    }
 }

@@ -598,3 +598,54 @@ async fn a_change_of_a_record_and_the_event_that_tells_of_it_are_one() {
         assert!(told, "{}: {deleted:?}", sample.path);
     }
 }
+
+#[tokio::test]
+async fn scores_of_sign_ins_are_listed_and_forgotten() {
+    const SCORES: &str = "/api/v3/policies/reputation/scores/";
+    let server = Server::start().await;
+    server.user("ada").await;
+    for (name, ip, wrong) in [("ada", "203.0.113.7", 2), ("ada", "203.0.113.8", 1), ("nobody", "203.0.113.8", 1)] {
+        for _ in 0..wrong {
+            server.client().header("x-forwarded-for", ip).login(name, "not the password").await;
+        }
+    }
+    server.client().header("x-forwarded-for", "2001:db8::9").login("ada", PASSWORD).await;
+    let admin = server.admin();
+    let list = async |query: &str| {
+        let reply = admin.get(&format!("{SCORES}?ordering=score&{query}")).await;
+        exact("GET", "/policies/reputation/scores/", &reply);
+        let rows = reply.body["results"].as_array().unwrap().clone();
+        assert_eq!(reply.body["pagination"]["count"], json!(rows.len()), "{}", reply.text);
+        let name =
+            |row: &Value| format!("{} {} {}", row["identifier"].as_str().unwrap(), row["ip"].as_str().unwrap(), row["score"]);
+        (rows.iter().map(name).collect::<Vec<_>>(), rows)
+    };
+    let (all, rows) = list("").await;
+    assert_eq!((all.len(), all[0].as_str(), all[3].as_str()), (4, "ada 203.0.113.7 -2", "ada 2001:db8::9 1"));
+    for (query, found) in [
+        ("identifier=nobody", &["nobody 203.0.113.8 -1"][..]),
+        ("identifier_in=nobody,eve", &["nobody 203.0.113.8 -1"]),
+        ("ip=203.0.113.7", &["ada 203.0.113.7 -2"]),
+        ("score=1", &["ada 2001:db8::9 1"]),
+        ("search=2001:DB8", &["ada 2001:db8::9 1"]),
+        ("identifier=eve", &[]),
+    ] {
+        assert_eq!(list(query).await.0, found, "{query}");
+    }
+    let odd = admin.get(&format!("{SCORES}?ip=somewhere&score=high")).await;
+    assert!(odd.status == 400 && odd.body["ip"].is_array() && odd.body["score"].is_array(), "{}", odd.text);
+    let one = format!("{SCORES}{}/", rows[0]["pk"].as_str().unwrap());
+    let read = admin.get(&one).await;
+    exact("GET", "/policies/reputation/scores/{reputation_uuid}/", &read);
+    assert_eq!(read.body, rows[0]);
+    let users = admin.get(&format!("{one}used_by/")).await;
+    exact("GET", "/policies/reputation/scores/{reputation_uuid}/used_by/", &users);
+    let ada = server.signed_in("ada").await;
+    refused(&ada.get(SCORES).await, 403);
+    refused(&ada.get(&one).await, 403);
+    assert_eq!(admin.delete(&one).await.status, 204);
+    refused(&admin.delete(&one).await, 404);
+    refused(&admin.get(&one).await, 404);
+    refused(&admin.get(&format!("{SCORES}nonsense/")).await, 404);
+    assert_eq!(list("ip=203.0.113.7").await.0, [""; 0]);
+}

@@ -174,7 +174,7 @@ impl Engine {
         Some(Event {
             pk: self.store.rng().uuid(),
             action: action.into(),
-            app: "ak.flows.blueprint".into(),
+            app: "authentik.blueprints".into(),
             user: author.user.clone(),
             user_pk: author.user_pk,
             context: [("model".to_owned(), model), ("blueprint".to_owned(), json!(step.file))].into_iter().collect(),

@@ -70,6 +70,11 @@ pub(crate) fn probe(fields: Value) -> Spec {
     spec("test.probe", fields)
 }
 
+/// Lets those through who have a bad reputation.
+pub(crate) fn reputation(fields: Value) -> Spec {
+    spec("authentik_policies_reputation.reputationpolicy", fields)
+}
+
 /// See [`super::Says`].
 pub(crate) fn says(what: &str) -> Spec {
     spec("test.says", json!({ "says": what }))

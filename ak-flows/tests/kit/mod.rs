@@ -18,7 +18,7 @@ use ak_store::{Clock, ManualClock, Rng, SeededRng};
 use serde_json::{Value, json};
 
 pub(crate) use build::{
-    Built, Spec, consent, deny, dummy, identification, login, logout, password, probe, prompt, redirect, says, write,
+    Built, Spec, consent, deny, dummy, identification, login, logout, password, probe, prompt, redirect, reputation, says, write,
 };
 pub(crate) use kinds::{Probe, Says};
 pub(crate) use play::{Browser, line};

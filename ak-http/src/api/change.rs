@@ -70,7 +70,7 @@ pub(super) fn record_event(app: &App, caller: &Caller, action: &str, model: &str
     Event {
         pk: app.store().rng().uuid(),
         action: action.to_owned(),
-        app: "ak.http".to_owned(),
+        app: Event::app_of(action).to_owned(),
         user: person_of(caller),
         user_pk: Some(user.pk),
         context: map(json!({ "model": model })),

@@ -1,14 +1,18 @@
 //! The policies that administrators can create: one file each.
 
 mod dummy;
+mod event_matcher;
 mod expression;
 mod password;
 mod password_expiry;
+mod reputation;
 
 pub use dummy::DummyPolicy;
+pub use event_matcher::{EventMatcherPolicy, EventQuery};
 pub use expression::ExpressionPolicy;
 pub use password::PasswordPolicy;
 pub use password_expiry::PasswordExpiryPolicy;
+pub use reputation::ReputationPolicy;
 
 use ak_store::model::Registry;
 
@@ -26,7 +30,9 @@ pub fn kinds(registry: Registry) -> Registry {
         .with::<Role>()
         .with::<ExpressionPolicy>()
         .with::<DummyPolicy>()
+        .with::<EventMatcherPolicy>()
         .with::<PasswordPolicy>()
         .with::<PasswordExpiryPolicy>()
+        .with::<ReputationPolicy>()
         .family::<dyn Policy>("policies/all", POLICY_FIELDS)
 }

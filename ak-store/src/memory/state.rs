@@ -1,5 +1,6 @@
 //! Everything that is kept, as one value that is cheap to copy.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -7,7 +8,7 @@ use imbl::{HashMap, OrdMap, OrdSet};
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::records::{Consent, Event, Group, ObjectRow, Session, Task, Token, User};
+use crate::records::{Consent, Event, Group, ObjectRow, Reputation, Session, Task, Token, User};
 
 /// Hash that a session or a token is found by.
 pub(super) type Hash = [u8; 32];
@@ -44,6 +45,12 @@ pub(super) struct State {
     pub(super) consents: OrdMap<i64, Arc<Consent>>,
     /// (account, application) to the consent.
     pub(super) consent_keys: OrdMap<(i64, Uuid), i64>,
+
+    pub(super) reputations: OrdMap<Uuid, Arc<Reputation>>,
+    /// (name, address) to the score.
+    pub(super) reputation_keys: OrdMap<(String, IpAddr), Uuid>,
+    /// (address, name)
+    pub(super) reputation_addresses: OrdSet<(IpAddr, String)>,
 
     /// By time and key: a list is read from the end.
     pub(super) events: OrdMap<(DateTime<Utc>, Uuid), Arc<Event>>,

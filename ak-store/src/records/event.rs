@@ -33,6 +33,18 @@ pub struct Event {
     pub expires: DateTime<Utc>,
 }
 
+impl Event {
+    /// Which part of the product tells of what is noted by the product itself: the name that clients know.
+    pub fn app_of(action: &str) -> &'static str {
+        match action {
+            "policy_execution" | "policy_exception" => "authentik.policies",
+            "flow_execution" | "configuration_warning" => "authentik.flows",
+            "system_task_execution" | "system_task_exception" => "authentik.tasks",
+            _ => "authentik.events",
+        }
+    }
+}
+
 /// Which events a list holds; every condition that is set must hold.
 #[derive(Debug, Clone, Default)]
 pub struct EventFilter {

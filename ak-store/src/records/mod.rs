@@ -17,6 +17,7 @@ mod event;
 mod filter;
 mod group;
 mod object;
+mod reputation;
 mod role;
 pub(crate) mod rules;
 mod session;
@@ -32,6 +33,7 @@ pub use event::{Event, EventFilter, Events};
 pub use filter::{AttributeIs, By, Moments};
 pub use group::{Group, GroupFilter, GroupOrder, Groups};
 pub use object::{CommitOutcome, ObjectRow, Objects, StoredEdge, StoredUnique};
+pub use reputation::{Reputation, ReputationFilter, ReputationOrder, Reputations, ScoreChange};
 pub use role::Roles;
 pub use session::{Session, SessionFilter, Sessions};
 pub use setting::Settings;
@@ -98,6 +100,8 @@ pub trait Repository: Send {
     fn tokens(&mut self) -> &mut dyn Tokens;
     /// What people have agreed that applications get.
     fn consents(&mut self) -> &mut dyn Consents;
+    /// How those who try to sign in have done.
+    fn reputations(&mut self) -> &mut dyn Reputations;
     /// What happened.
     fn events(&mut self) -> &mut dyn Events;
     /// Work to do later.

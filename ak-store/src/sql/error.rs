@@ -13,6 +13,7 @@ const UNIQUE: &[(&str, &str, &str)] = &[
     ("token.key_hash", "token_key_hash_key", "key"),
     ("token.pk", "token_pkey", "pk"),
     ("event.pk", "event_pkey", "pk"),
+    ("reputation.pk", "reputation_pkey", "pk"),
     ("task.pk", "task_pkey", "pk"),
     ("object_unique.kind", "object_unique_pkey", "unique value"),
 ];

@@ -37,6 +37,7 @@ mod postgres;
 #[cfg(feature = "sqlite")]
 mod presence;
 mod query;
+mod reputation;
 mod roles;
 mod row;
 mod sessions;

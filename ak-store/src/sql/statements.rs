@@ -5,11 +5,11 @@ use uuid::Uuid;
 use super::dialect::Dialect;
 use super::groups::with_parents;
 use super::query::Query;
-use super::{consents, events, groups, objects, roles, sessions, settings, tasks, tokens, users};
+use super::{consents, events, groups, objects, reputation, roles, sessions, settings, tasks, tokens, users};
 use crate::clock::from_micros;
 use crate::records::{
-    AttributeIs, By, ConsentFilter, EventFilter, GroupFilter, GroupOrder, Moments, SessionFilter, TaskFilter, TaskState,
-    TokenFilter, TokenIntent, TokenOrder, UserFilter, UserOrder, UserType,
+    AttributeIs, By, ConsentFilter, EventFilter, GroupFilter, GroupOrder, Moments, ReputationFilter, ReputationOrder,
+    SessionFilter, TaskFilter, TaskState, TokenFilter, TokenIntent, TokenOrder, UserFilter, UserOrder, UserType,
 };
 
 /// Every statement that this program may send: those written in full, and lists with no and with all conditions.
@@ -21,6 +21,7 @@ fn statements(dialect: &Dialect) -> Vec<String> {
         sessions::STATEMENTS,
         tokens::STATEMENTS,
         consents::STATEMENTS,
+        reputation::STATEMENTS,
         events::STATEMENTS,
         tasks::STATEMENTS,
         settings::STATEMENTS,
@@ -88,6 +89,14 @@ fn lists(dialect: &Dialect) -> Vec<Query> {
         managed: text(),
         order: vec![By::down(TokenOrder::Expires), By::up(TokenOrder::User)],
     };
+    let reputation = ReputationFilter {
+        search: Some("two words".to_owned()),
+        identifier: text(),
+        identifiers: vec!["x".to_owned(), "y".to_owned()],
+        ip: "192.0.2.1".parse().ok(),
+        score: Some(1),
+        order: vec![By::down(ReputationOrder::Score), By::up(ReputationOrder::Updated)],
+    };
     [
         users::listing(dialect, &UserFilter::default()),
         users::listing(dialect, &user),
@@ -99,6 +108,8 @@ fn lists(dialect: &Dialect) -> Vec<Query> {
         tokens::listing(&token),
         consents::listing(&ConsentFilter::default()),
         consents::listing(&ConsentFilter { user: Some(1), application: Some(Uuid::nil()) }),
+        reputation::listing(&ReputationFilter::default()),
+        reputation::listing(&reputation),
         events::listing(&EventFilter::default()),
         events::listing(&EventFilter { action: text(), user: Some(1) }),
         tasks::listing(&TaskFilter::default()),

@@ -8,7 +8,9 @@ use super::pool::Lease;
 use super::query::Query;
 use super::row::Row;
 use crate::error::{Result, StoreError};
-use crate::records::{Consents, Events, Groups, Objects, Repository, Roles, Sessions, Settings, Tasks, Tokens, Users, rules};
+use crate::records::{
+    Consents, Events, Groups, Objects, Repository, Reputations, Roles, Sessions, Settings, Tasks, Tokens, Users, rules,
+};
 
 /// A transaction, or a view for reading.
 pub(super) struct Tx {
@@ -134,6 +136,10 @@ impl Repository for Tx {
     }
 
     fn consents(&mut self) -> &mut dyn Consents {
+        self
+    }
+
+    fn reputations(&mut self) -> &mut dyn Reputations {
         self
     }
 

@@ -58,7 +58,8 @@ fn certificate(name: &str, algorithm: &'static rcgen::SignatureAlgorithm) -> (St
 }
 
 /// Collections that `people.rs` holds against the contract.
-const PEOPLE: [&str; 6] = [
+const PEOPLE: [&str; 7] = [
+    "policies/reputation/scores",
     "core/users",
     "core/groups",
     "core/tokens",
@@ -144,6 +145,21 @@ async fn samples(server: &Server) -> Vec<Sample> {
             change: json!({ "length_min": 9 }),
             // Whether a password is known from a breach is not looked up yet.
             moot: &["check_have_i_been_pwned", "hibp_allowed_count"],
+        },
+        Sample {
+            path: "policies/event_matcher",
+            one: json!({ "name": "one", "execution_logging": true, "action": "login", "client_ip": "192.0.2.1", "app": "authentik.core",
+                "model": "authentik_core.user", "query": "action = \"login\"" }),
+            two: json!({ "name": "two", "action": "logout", "query": "user.pk > 4" }),
+            change: json!({ "action": "login_failed" }),
+            moot: &[],
+        },
+        Sample {
+            path: "policies/reputation",
+            one: json!({ "name": "one", "execution_logging": true, "check_ip": false, "check_username": true, "threshold": -3 }),
+            two: json!({ "name": "two", "check_username": false, "threshold": -4 }),
+            change: json!({ "threshold": -5 }),
+            moot: &[],
         },
         Sample {
             path: "policies/password_expiry",

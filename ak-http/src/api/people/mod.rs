@@ -1,4 +1,4 @@
-//! People: accounts, groups, tokens, and who has which role.
+//! People: accounts, groups, tokens, who has which role, and how sign-ins have gone.
 //!
 //! `records` is the one code for collections of records; a file a subject says what is particular about it.
 
@@ -8,6 +8,7 @@ mod params;
 mod passwords;
 mod permissions;
 mod records;
+mod reputation;
 mod roles;
 mod service_accounts;
 mod token_keys;
@@ -40,6 +41,9 @@ pub(super) fn router() -> Router<App> {
         .route("/rbac/permissions/assigned_by_roles/", get(roles::assigned))
         .route("/rbac/permissions/assigned_by_roles/{key}/assign/", post(roles::assign))
         .route("/rbac/permissions/assigned_by_roles/{key}/unassign/", patch(roles::unassign))
+        .route("/policies/reputation/scores/", get(reputation::list))
+        .route("/policies/reputation/scores/{key}/", get(reputation::read).delete(reputation::delete))
+        .route("/policies/reputation/scores/{key}/used_by/", get(reputation::used_by))
         .route("/core/tokens/{key}/view_key/", get(token_keys::view))
         .route("/core/tokens/{key}/set_key/", post(token_keys::set))
 }

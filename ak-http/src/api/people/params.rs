@@ -1,5 +1,7 @@
 //! The parameters of a list's URL, read one by one.
 
+use std::net::IpAddr;
+
 use ak_store::clock::parse_moment;
 use ak_store::model::{Errors, ListQuery};
 use ak_store::records::{AttributeIs, By, Moments, Page};
@@ -65,6 +67,10 @@ impl Params {
 
     pub(in crate::api) fn number(&mut self, name: &str) -> Option<i64> {
         self.read(name, |value| value.parse().map_err(|_| "Enter a number.".to_owned()))
+    }
+
+    pub(in crate::api) fn address(&mut self, name: &str) -> Option<IpAddr> {
+        self.read(name, |value| value.parse().map_err(|_| "Enter a valid IPv4 or IPv6 address.".to_owned()))
     }
 
     pub(in crate::api) fn numbers(&mut self, name: &str) -> Vec<i64> {

@@ -22,6 +22,7 @@ const MIGRATIONS: &[Migration] = &[
     Migration { version: 1, name: "initial", statements: include_str!("0001_initial.sql") },
     Migration { version: 2, name: "people", statements: include_str!("0002_people.sql") },
     Migration { version: 3, name: "consent", statements: include_str!("0003_consent.sql") },
+    Migration { version: 4, name: "reputation", statements: include_str!("0004_reputation.sql") },
 ];
 
 /// Where the steps taken are noted.
