@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use ak_policy::PolicyEffect;
+use ak_store::directory::accounts;
 use ak_store::records::{Durability, Event, NewUser, Repository, Reputation, ScoreChange, Session, User, UserField};
 use ak_store::{Result as StoreResult, StoreError};
 use chrono::{DateTime, Duration, Utc};
@@ -250,8 +251,9 @@ impl<'a> Keeping<'a> {
             }
             PolicyEffect::ExpirePassword { user } => {
                 let user = self.real(*user);
+                let snapshot = self.runner.store().snapshot();
                 match self.repo.users().lookup(user).await? {
-                    Some(_) => self.repo.users().set_password(user, None, now).await,
+                    Some(_) => accounts::replace_password(self.repo, &snapshot, user, None, now).await,
                     None => Ok(()),
                 }
             }
@@ -311,7 +313,8 @@ impl<'a> Keeping<'a> {
         self.repo.users().update(&user, now).await?;
         self.join(user.pk, &changes.groups).await?;
         if let Some(password) = &changes.password {
-            self.repo.users().set_password(user.pk, Some(password.reveal()), now).await?;
+            let snapshot = self.runner.store().snapshot();
+            accounts::replace_password(self.repo, &snapshot, user.pk, Some(password.reveal()), now).await?;
             self.end_sessions(user.pk, now).await?;
         }
         Ok(())

@@ -27,6 +27,7 @@ mod engine;
 mod explain;
 pub mod kinds;
 mod mapping;
+pub mod outbound;
 mod pattern;
 mod permission;
 mod policy;

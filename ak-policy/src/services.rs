@@ -12,7 +12,10 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use serde_json::Value;
+use url::Url;
 use uuid::Uuid;
+
+use crate::outbound::{NoOutbound, Outbound};
 
 /// What policies look things up with.
 #[derive(Clone)]
@@ -25,6 +28,10 @@ pub struct Services {
     pub people: Arc<dyn PeopleLookup>,
     /// What happened before.
     pub past: Arc<dyn PastLookup>,
+    /// Requests to other machines.
+    pub outbound: Arc<dyn Outbound>,
+    /// Where leaked passwords are looked up: what is asked is the first five digits of the hash, after this.
+    pub leaked_passwords: Url,
     /// Names and addresses.
     pub dns: Arc<dyn Dns>,
     /// Randomness.
@@ -34,13 +41,15 @@ pub struct Services {
 }
 
 impl Services {
-    /// The services of a program whose people are in `store`: dates in UTC, names by the resolver of the machine.
+    /// The services of a program whose people are in `store`: dates in UTC, names by the resolver of the machine, no requests to others.
     pub fn of(store: &Arc<Store>) -> Self {
         Self {
             clock: store.clock().clone(),
             zone: chrono_tz::UTC,
             people: Arc::new(StorePeople(store.clone())),
             past: Arc::new(StorePast(store.clone())),
+            outbound: Arc::new(NoOutbound),
+            leaked_passwords: leaked_passwords(),
             dns: Arc::new(SystemDns),
             rng: store.rng().clone(),
             install_id: store.install_id().to_owned(),
@@ -59,6 +68,12 @@ impl Services {
 /// In words, where there is no such zone.
 pub fn zone(name: &str) -> std::result::Result<Tz, String> {
     name.trim_start_matches(':').parse().map_err(|_| format!("there is no time zone {name}"))
+}
+
+/// The list of leaked passwords that everybody may ask.
+fn leaked_passwords() -> Url {
+    #[expect(clippy::unwrap_used, reason = "a constant that a test reads")]
+    Url::parse("https://api.pwnedpasswords.com/range/").unwrap()
 }
 
 /// A condition of a lookup: field, and the value that it must have.
@@ -80,6 +95,9 @@ pub trait PeopleLookup: Send + Sync {
 pub trait PastLookup: Send + Sync {
     /// How sign-ins from this address, or under this name, have gone: the sum of their scores, zero where nothing is known.
     async fn reputation(&self, ip: Option<IpAddr>, identifier: Option<&str>, now: DateTime<Utc>) -> Result<i64>;
+
+    /// The hashes of the last passwords that an account had before the present one, as far as they were kept, the newest first.
+    async fn passwords(&self, user: i64, limit: u32) -> Result<Vec<String>>;
 }
 
 /// What the product's own store remembers.
@@ -89,6 +107,10 @@ struct StorePast(Arc<Store>);
 impl PastLookup for StorePast {
     async fn reputation(&self, ip: Option<IpAddr>, identifier: Option<&str>, now: DateTime<Utc>) -> Result<i64> {
         self.0.read().await?.reputations().total(ip, identifier, now).await
+    }
+
+    async fn passwords(&self, user: i64, limit: u32) -> Result<Vec<String>> {
+        self.0.read().await?.password_histories().last(user, limit).await
     }
 }
 

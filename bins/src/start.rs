@@ -8,8 +8,10 @@ use ak_flows::{Bootstrap, Runner, RunnerOptions, SetupError, StoreDirectory, set
 use ak_http::pages::Renderer;
 use ak_http::server::{Addresses, Bound, ServeError, bind};
 use ak_http::{App, AppParts, HttpOptions};
-use ak_policy::{Services, Tz};
-use ak_store::config::{self, ConfigError, Loaded, LogFormat, Postgresql, Secret, Settings, SslMode};
+use ak_policy::outbound::{HostPattern, HttpOutbound, OutboundOptions};
+use ak_policy::{Services, SystemDns, Tz};
+use ak_store::config::{self, ConfigError, Loaded, LogFormat, Outbound, Postgresql, Secret, Settings, SslMode};
+use ak_store::directory::history::{FORGET_PASSWORDS, ForgetPasswords};
 use ak_store::directory::password::{Cost, PasswordHasher};
 use ak_store::model::{Registry, Store, StoreOptions};
 use ak_store::records::Backend;
@@ -23,12 +25,12 @@ pub enum StartError {
     /// A setting is wrong.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// The database cannot be used: which one, and why.
+    /// What a setting leads to cannot be used: the database, say.
     #[error("{setting}: {why}")]
-    Database {
+    Setting {
         /// The setting to look at.
         setting: &'static str,
-        /// Which database it is, and why it cannot be used.
+        /// What it is, and why it cannot be used.
         why: String,
     },
     /// There is no such time zone.
@@ -121,8 +123,11 @@ pub async fn open_backend(settings: &Settings) -> Result<Arc<dyn Backend>, Start
     Ok(Arc::new(backend.map_err(|error| database(settings, error))?))
 }
 
+/// How a text in PEM begins; other texts are names of files.
+const PEM: &str = "-----BEGIN";
+
 fn postgres_options(host: &str, settings: &Postgresql) -> PostgresOptions {
-    let pem = |text: &str| if text.starts_with("-----BEGIN") { Pem::Text(text.to_owned()) } else { Pem::File(text.into()) };
+    let pem = |text: &str| if text.starts_with(PEM) { Pem::Text(text.to_owned()) } else { Pem::File(text.into()) };
     PostgresOptions {
         host: host.to_owned(),
         port: settings.port,
@@ -155,7 +160,7 @@ fn no_postgres(error: &OpenError) -> StartError {
         OpenPart::Certificate => "AUTHENTIK_POSTGRESQL__SSLCERT",
         OpenPart::Key => "AUTHENTIK_POSTGRESQL__SSLKEY",
     };
-    StartError::Database { setting, why: error.why.clone() }
+    StartError::Setting { setting, why: error.why.clone() }
 }
 
 /// What the storage says, with the setting that leads to it and the place, unless the storage has named that already.
@@ -167,9 +172,9 @@ fn database(settings: &Settings, error: StoreError) -> StartError {
     match error {
         StoreError::WrongSecretKey => StartError::Store(error),
         StoreError::Backend(why) | StoreError::Busy(why) | StoreError::Corrupt(why) if why.starts_with(&place) => {
-            StartError::Database { setting, why }
+            StartError::Setting { setting, why }
         }
-        error => StartError::Database { setting, why: format!("{place}: {error}") },
+        error => StartError::Setting { setting, why: format!("{place}: {error}") },
     }
 }
 
@@ -202,8 +207,9 @@ pub struct Product {
 impl Product {
     /// Opens the store, makes the default objects at the first start, and puts the application together.
     pub async fn open(settings: &Settings, wiring: &Wiring) -> Result<Self, StartError> {
+        let outbound = Arc::new(outbound(&settings.outbound).await?);
         let (store, secret_key) = open_store(settings, wiring).await?;
-        let services = Services { zone: wiring.zone, ..Services::of(&store) };
+        let services = Services { zone: wiring.zone, outbound, ..Services::of(&store) };
         let hasher = PasswordHasher::with_limits(wiring.password_cost, Default::default(), wiring.rng.clone());
         let given = |secret: &Option<Secret>| secret.as_ref().map(|s| s.expose().to_owned());
         let bootstrap = Bootstrap {
@@ -238,14 +244,37 @@ impl Product {
     }
 }
 
+/// The one client for requests to other machines.
+async fn outbound(settings: &Outbound) -> Result<HttpOutbound, StartError> {
+    let wrong = |setting, why| StartError::Setting { setting, why };
+    let hosts = |setting, texts: &[String]| -> Result<Vec<HostPattern>, StartError> {
+        texts.iter().map(|text| text.parse().map_err(|why| wrong(setting, why))).collect()
+    };
+    let authorities = |why| wrong("AUTHENTIK_OUTBOUND__EXTRA_CA", why);
+    let extra_ca = match settings.extra_ca.as_deref() {
+        Some(file) if !file.starts_with(PEM) => {
+            let read = tokio::fs::read_to_string(file).await;
+            Some(read.map_err(|error| authorities(format!("{file} cannot be read: {error}")))?)
+        }
+        other => other.map(str::to_owned),
+    };
+    let private = hosts("AUTHENTIK_OUTBOUND__PRIVATE_HOSTS", &settings.private_hosts)?;
+    if let Some(name) = private.iter().zip(&settings.private_hosts).find(|(host, _)| !host.is_one()) {
+        return Err(wrong("AUTHENTIK_OUTBOUND__PRIVATE_HOSTS", format!("{} is more than one host", name.1)));
+    }
+    let scripts = hosts("AUTHENTIK_OUTBOUND__SCRIPT_HOSTS", &settings.script_hosts)?;
+    HttpOutbound::new(Arc::new(SystemDns), OutboundOptions { extra_ca, private, scripts }).map_err(authorities)
+}
+
 /// What applies blueprints: those that come with the product, and those in the folder that the settings name.
 pub(crate) fn blueprints(store: &Arc<Store>, hasher: &PasswordHasher, settings: &Settings) -> Engine {
     Engine::standard(store.clone(), hasher.clone()).with_folder(&settings.blueprints_dir)
 }
 
 /// The worker of a store: the same in `ak-worker` and inside `ak-server`.
-pub fn worker(store: &Store, name: &str) -> Worker {
-    Worker::new(store.backend().clone(), Handlers::new(), store.clock().clone(), store.rng().clone()).named(name)
+pub fn worker(store: &Arc<Store>, name: &str) -> Worker {
+    let worker = Worker::new(store.backend().clone(), Handlers::new(), store.clock().clone(), store.rng().clone()).named(name);
+    worker.every(FORGET_PASSWORDS, chrono::Duration::hours(1), ForgetPasswords::new(store.clone()))
 }
 
 /// Works, and keeps the folder of blueprints applied, until `stop` resolves.

@@ -1,10 +1,11 @@
-//! Expression policies in Python, as people of authentik have them: saved through the API, bound to applications, asked by the people.
+//! Policies from the API to the people they meet: expressions in Python, as people of authentik have them, bound to applications; those
+//! that protect sign-ins and passwords, bound to the default flows.
 
 use ak_store::records::TokenIntent;
 use ak_tests::contract::{Mode, contract};
-use ak_tests::server::{Client, Reply, Server, Start};
+use ak_tests::server::{Client, LOGIN, PASSWORD, Reply, Server, Start};
 use chrono::Duration;
-use serde_json::json;
+use serde_json::{Value, json};
 
 const POLICIES: &str = "/api/v3/policies/expression/";
 
@@ -122,4 +123,84 @@ async fn an_error_denies_and_is_told_to_superusers_with_its_line() {
     assert!(!may(&ada, "broken").await);
     let told = house.admin.get("/api/v3/core/applications/broken/check_access/").await;
     assert!(told.text.contains("KeyError: 'missing'") && told.text.contains("line 3"), "{}", told.text);
+}
+
+/// The scores of sign-ins, as `name address score`, the lowest first.
+async fn scores(admin: &Client) -> Vec<String> {
+    let reply = admin.get("/api/v3/policies/reputation/scores/?ordering=score").await;
+    let rows = reply.body["results"].as_array().expect("a list").clone();
+    rows.iter().map(|row| format!("{} {} {}", row["identifier"], row["ip"], row["score"]).replace('"', "")).collect()
+}
+
+#[tokio::test]
+async fn brute_force_is_slowed_down_by_its_reputation() {
+    let server = Server::start().await;
+    server.user("ada").await;
+    // Whoever has guessed is turned away before the password is asked for.
+    let deny = json!({ "name": "too many tries", "deny_message": "Too many tries, come back tomorrow." });
+    let stage = server.make("stages/deny", &deny).await;
+    let flow = server.key_of("flows/instances", "slug=default-authentication-flow").await;
+    let binding =
+        json!({ "target": flow, "stage": stage["pk"], "order": 15, "evaluate_on_plan": false, "re_evaluate_policies": true });
+    let binding = server.make("flows/bindings", &binding).await;
+    let policy = json!({ "name": "guesses", "threshold": -3 });
+    let policy = server.make("policies/reputation", &policy).await;
+    server.make("policies/bindings", &json!({ "target": binding["pk"], "policy": policy["pk"], "order": 0 })).await;
+    let from = |ip: &str| server.client().header("x-forwarded-for", ip);
+    let at_name = async |client: &Client, name: &str| {
+        let path = format!("{LOGIN}?query=");
+        client.follow(&path).await;
+        client.answer(&path, &json!({ "component": "ak-stage-identification", "uid_field": name })).await
+    };
+    for expected in ["ada 203.0.113.7 -1", "ada 203.0.113.7 -2"] {
+        from("203.0.113.7").login("ada", "a guess").await;
+        assert_eq!(scores(&server.admin()).await, [expected]);
+    }
+    assert_eq!(at_name(&from("203.0.113.7"), "ada").await.body["component"], "ak-stage-password");
+    from("203.0.113.7").login("nobody", "a guess").await;
+    assert_eq!(scores(&server.admin()).await, ["ada 203.0.113.7 -2", "nobody 203.0.113.7 -1"]);
+    for name in ["ada", "nobody", "akadmin"] {
+        let denied = at_name(&from("203.0.113.7"), name).await;
+        assert_eq!(denied.body["component"], "ak-stage-access-denied", "{name}: {}", denied.text);
+        assert!(denied.text.contains("Too many tries, come back tomorrow."), "{}", denied.text);
+    }
+    // The right password does not help there; from elsewhere it does: her name alone has lost two points only.
+    let there = from("203.0.113.7");
+    there.login("ada", PASSWORD).await;
+    assert_eq!(there.get("/api/v3/core/users/me/").await.status, 403);
+    let elsewhere = from("203.0.113.8");
+    elsewhere.login("ada", PASSWORD).await;
+    assert_eq!(elsewhere.get("/api/v3/core/users/me/").await.status, 200);
+    assert!(scores(&server.admin()).await.contains(&"ada 203.0.113.8 1".to_owned()));
+    server.clock.advance(Duration::hours(25));
+    assert_eq!(at_name(&from("203.0.113.7"), "ada").await.body["component"], "ak-stage-password");
+}
+
+#[tokio::test]
+async fn a_password_that_was_there_before_is_refused_where_it_is_changed() {
+    const CHANGE: &str = "/api/v3/flows/executor/default-password-change/?query=";
+    let server = Server::start().await;
+    server.user("ada").await;
+    let policy = server.make("policies/unique_password", &json!({ "name": "new", "num_historical_passwords": 3 })).await;
+    let stage = server.key_of("stages/prompt/stages", "name=default-password-change-prompt").await;
+    server.change("stages/prompt/stages", &stage, &json!({ "validation_policies": [policy["pk"]] })).await;
+    let client = server.signed_in("ada").await;
+    let change = async |password: &str| -> Value {
+        client.follow(CHANGE).await;
+        let answer = json!({ "component": "ak-stage-prompt", "password": password, "password_repeat": password });
+        client.answer(CHANGE, &answer).await.body
+    };
+    for (password, taken) in [
+        (PASSWORD, false),
+        ("the second of all", true),
+        (PASSWORD, false),
+        ("the third of all", true),
+        ("the second of all", false),
+        ("the fourth of all", true),
+        (PASSWORD, true),
+    ] {
+        let answer = change(password).await;
+        let said = answer["response_errors"].to_string().contains("This password has been used previously.");
+        assert_eq!((answer["component"] == "xak-flow-redirect", said), (taken, !taken), "{password}: {answer}");
+    }
 }

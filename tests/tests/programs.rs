@@ -171,6 +171,9 @@ async fn settings_that_make_no_sense_are_refused_in_one_line() {
         (&[("AUTHENTIK_LISTEN__HTTP", "nowhere")], "AUTHENTIK_LISTEN__HTTP: \"nowhere\" is not an address"),
         (&[("AUTHENTIK_LOG_LEVEL", "loud")], "AUTHENTIK_LOG_LEVEL: \"loud\" is not a log level"),
         (&[("AUTHENTIK_POSTGRESQL__SSLMODE", "perhaps")], "AUTHENTIK_POSTGRESQL__SSLMODE: \"perhaps\" is not a mode of TLS"),
+        (&[("AUTHENTIK_OUTBOUND__EXTRA_CA", "./no.pem")], "AUTHENTIK_OUTBOUND__EXTRA_CA: ./no.pem cannot be read"),
+        (&[("AUTHENTIK_OUTBOUND__PRIVATE_HOSTS", "a.b, *.c")], "AUTHENTIK_OUTBOUND__PRIVATE_HOSTS: *.c is more than one host"),
+        (&[("AUTHENTIK_OUTBOUND__SCRIPT_HOSTS", "http://a.b/")], "AUTHENTIK_OUTBOUND__SCRIPT_HOSTS: http://a.b/ is not a host"),
         (&[("AUTHENTIK_CONFIG", "./missing.yaml")], "AUTHENTIK_CONFIG: the file that it names does not exist"),
     ];
     for (settings, begin) in refused {

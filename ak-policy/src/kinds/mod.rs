@@ -6,6 +6,7 @@ mod expression;
 mod password;
 mod password_expiry;
 mod reputation;
+mod unique_password;
 
 pub use dummy::DummyPolicy;
 pub use event_matcher::{EventMatcherPolicy, EventQuery};
@@ -13,6 +14,7 @@ pub use expression::ExpressionPolicy;
 pub use password::PasswordPolicy;
 pub use password_expiry::PasswordExpiryPolicy;
 pub use reputation::ReputationPolicy;
+pub use unique_password::UniquePasswordPolicy;
 
 use ak_store::model::Registry;
 
@@ -34,5 +36,6 @@ pub fn kinds(registry: Registry) -> Registry {
         .with::<PasswordPolicy>()
         .with::<PasswordExpiryPolicy>()
         .with::<ReputationPolicy>()
+        .with::<UniquePasswordPolicy>()
         .family::<dyn Policy>("policies/all", POLICY_FIELDS)
 }

@@ -7,8 +7,11 @@ use ak_store::model::{Kind, Meta, Roles, Row};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use sha1::{Digest as _, Sha1};
 
 use crate::binding::PolicyShown;
+use crate::context::Context;
+use crate::outbound::{Call, Trust};
 use crate::policy::{Failure, Policy, Verdict};
 use crate::request::Request;
 
@@ -58,14 +61,13 @@ pub struct PasswordPolicy {
     pub check_static_rules: bool,
     /// Whether the password is looked up among those that have leaked.
     #[serde(default)]
-    #[schemars(extend("x-later" = true))]
     pub check_have_i_been_pwned: bool,
     /// Whether it is estimated how long guessing the password would take.
     #[serde(default)]
     pub check_zxcvbn: bool,
     /// How often the password may have leaked.
     #[serde(default)]
-    #[schemars(range(min = 0, max = 2147483647), extend("x-later" = true))]
+    #[schemars(range(min = 0, max = 2147483647))]
     pub hibp_allowed_count: u32,
     /// The highest estimate (0 to 4) that is refused.
     #[serde(default = "two")]
@@ -120,18 +122,63 @@ impl Policy for PasswordPolicy {
         self.execution_logging
     }
 
-    fn evaluate(&self, request: &Arc<Request>, _: Duration) -> Result<Verdict, Failure> {
-        let prompted = request.context.get("prompt_data").and_then(|data| data.get(&self.password_field));
-        let given = prompted.or_else(|| request.context.get(&self.password_field));
-        let Some(password) = given.and_then(Value::as_str) else { return Ok(Verdict::refused("Password not set in context")) };
+    fn evaluate(&self, request: &Arc<Request>, limit: Duration) -> Result<Verdict, Failure> {
+        let Some(password) = new_password(request, &self.password_field) else {
+            return Ok(Verdict::refused("Password not set in context"));
+        };
         if self.check_static_rules && !self.keeps_rules(password) {
             return Ok(Verdict::refused(self.error_message.clone()));
+        }
+        if self.check_have_i_been_pwned {
+            let count = leaks(request, password, limit)?;
+            if count > u64::from(self.hibp_allowed_count) {
+                return Ok(Verdict::refused(format!("Password exists on {count} online lists.")));
+            }
         }
         if self.check_zxcvbn {
             return Ok(self.estimate(password));
         }
         Ok(Verdict::plain(true))
     }
+}
+
+/// The password that is to be set: what was filled into this field of a prompt, or else what the flow has gathered under its name.
+pub(super) fn new_password<'a>(request: &'a Request, field: &str) -> Option<&'a str> {
+    let prompted = request.context.get(Context::PROMPT_DATA).and_then(|data| data.get(field));
+    prompted.or_else(|| request.context.get(field)).and_then(Value::as_str)
+}
+
+/// How often a password has leaked, by the range search of Have I Been Pwned: the list is told the first five of the forty digits of the
+/// SHA-1 hash, and gives all that begin so.
+fn leaks(request: &Request, password: &str, limit: Duration) -> Result<u64, Failure> {
+    if request.trial {
+        return Err("a trial looks nothing up in the list of leaked passwords".into());
+    }
+    let hash = hex::encode_upper(Sha1::digest(password.as_bytes()));
+    let (prefix, suffix) = hash.split_at_checked(5).unwrap_or_default();
+    let services = &request.services;
+    let url = services.leaked_passwords.join(prefix).map_err(|error| Failure::new(error.to_string()))?;
+    let call = Call { time: limit, ..Call::get(url, Trust::Configured).header("Add-Padding", "true") };
+    let answer = crate::pool::wait(limit, services.outbound.call(call)).map_err(Failure::new)?;
+    let answer = answer.map_err(|error| Failure::new(format!("the list of leaked passwords: {error}")))?;
+    if answer.status != 200 {
+        return Err(Failure::new(format!("the list of leaked passwords answered {}", answer.status)));
+    }
+    count(&String::from_utf8_lossy(&answer.body), suffix)
+        .ok_or_else(|| "the answer of the list of leaked passwords cannot be read".into())
+}
+
+/// What a range (`SUFFIX:COUNT`, a line each) says of a suffix; `None` for what is no range.
+fn count(range: &str, suffix: &str) -> Option<u64> {
+    let mut found = 0;
+    for line in range.lines().map(str::trim).filter(|line| !line.is_empty()) {
+        let (listed, count) = line.split_once(':')?;
+        let count: u64 = count.trim().parse().ok()?;
+        if listed.eq_ignore_ascii_case(suffix) {
+            found = count;
+        }
+    }
+    Some(found)
 }
 
 impl PasswordPolicy {

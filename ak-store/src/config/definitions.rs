@@ -74,6 +74,7 @@ pub(super) fn reference() -> String {
     for definition in all() {
         let default = match &definition.default {
             Value::Null => String::new(),
+            Value::Array(items) if items.is_empty() => String::new(),
             Value::Array(items) => format!("`{}`", items.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(",")),
             Value::String(text) => format!("`{text}`"),
             other => format!("`{other}`"),

@@ -47,6 +47,8 @@ pub struct Settings {
     pub postgresql: Postgresql,
     /// Where the server listens.
     pub listen: Listen,
+    /// Requests to other machines.
+    pub outbound: Outbound,
     /// What the first administrator is made of, at the first start.
     pub bootstrap: Bootstrap,
 }
@@ -128,6 +130,23 @@ pub struct Listen {
     pub trusted_proxy_cidrs: Vec<IpNet>,
 }
 
+/// Requests that the product makes to other machines.
+#[derive(Debug, Clone, PartialEq, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Outbound {
+    /// Authorities that vouch for other machines, besides those that everybody knows: a PEM file, or its text.
+    #[serde(deserialize_with = "values::optional_text")]
+    pub extra_ca: Option<String>,
+    /// Hosts in private networks that may be called although nobody configured the address itself, separated by commas or as a YAML
+    /// list: `10.1.2.3`, `intranet.example.org:8443`.
+    #[serde(deserialize_with = "values::list")]
+    pub private_hosts: Vec<String>,
+    /// Hosts that expressions may call, in the same forms, or `*.example.org` for every name below; those that are named whole may be in
+    /// private networks. Empty for none.
+    #[serde(deserialize_with = "values::list")]
+    pub script_hosts: Vec<String>,
+}
+
 /// What the first administrator is made of, at the first start. Later starts ignore it.
 #[derive(Debug, Clone, PartialEq, Default, Deserialize, JsonSchema)]
 #[serde(default)]
@@ -162,6 +181,7 @@ impl Default for Settings {
             sqlite: Sqlite::default(),
             postgresql: Postgresql::default(),
             listen: Listen::default(),
+            outbound: Outbound::default(),
             bootstrap: Bootstrap::default(),
         }
     }

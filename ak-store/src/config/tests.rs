@@ -72,6 +72,15 @@ fn addresses_come_in_several_forms() {
 }
 
 #[test]
+fn lists_stand_between_commas_or_are_lists() {
+    let hosts = from_env(&[("AUTHENTIK_OUTBOUND__SCRIPT_HOSTS", " a.example.org,, *.b.org:8443 ,")]).outbound;
+    assert_eq!((hosts.script_hosts, hosts.private_hosts), (vec!["a.example.org".to_owned(), "*.b.org:8443".into()], vec![]));
+    let loaded = from_yaml("outbound:\n  private_hosts: [10.1.2.3, '[::1]:80']\n").unwrap();
+    assert_eq!(loaded.settings.outbound.private_hosts, ["10.1.2.3", "[::1]:80"]);
+    assert!(from_yaml("outbound:\n  private_hosts: [[a]]\n").unwrap_err().contains("must be a single value"));
+}
+
+#[test]
 fn a_malformed_setting_is_named_as_it_was_written() {
     assert_eq!(
         error(&[("AUTHENTIK_Listen__Http", "abc")]),
@@ -309,7 +318,7 @@ fn the_reference_names_every_setting() {
     ] {
         assert!(reference.contains(line), "{line}\n{reference}");
     }
-    assert_eq!(reference.lines().count(), 2 + 27, "{reference}");
+    assert_eq!(reference.lines().count(), 2 + 30, "{reference}");
     assert!(reference.lines().skip(2).all(|line| line.trim_end_matches(" |").ends_with('.')), "a meaning for each: {reference}");
 }
 

@@ -242,13 +242,19 @@ fn read_address(text: &str) -> Parsed<SocketAddr> {
 }
 
 pub(super) fn networks<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<IpNet>, D::Error> {
-    parse(from, |value| match value {
-        Value::Array(list) => list.iter().map(|item| read_network(&text(item)?)).collect(),
-        other => {
-            let text = text(other)?;
-            text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(read_network).collect()
-        }
-    })
+    parse(from, |value| items(value)?.iter().map(|item| read_network(item)).collect())
+}
+
+pub(super) fn list<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
+    parse(from, items)
+}
+
+/// A YAML list, or what stands between commas.
+fn items(value: &Value) -> Parsed<Vec<String>> {
+    match value {
+        Value::Array(list) => list.iter().map(text).collect(),
+        other => Ok(text(other)?.split(',').map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned).collect()),
+    }
 }
 
 /// A network, or a single address as the network that holds nothing else.

@@ -22,6 +22,7 @@ pub mod consents;
 pub mod events;
 pub mod groups;
 pub mod objects;
+pub mod password_history;
 pub mod reputation;
 pub mod roles;
 pub mod sessions;
@@ -120,6 +121,7 @@ macro_rules! conformance_suite {
             sessions: add_and_expire, lists, plans_are_swapped_once, touch, deletion, deletion_in_batches;
             tokens: add_and_expire, lists, update, refusals, spend, spend_has_one_winner, deletion;
             consents: put_and_find, lists, deletion;
+            password_history: the_last_are_kept, forgetting;
             reputation: scores_are_bounded, totals, lists, deletion;
             events: add_and_find, lists, expiry;
             tasks: add_and_find, lists, claim_in_order, a_task_has_one_owner, leases_end, retry_and_death, lost_in_the_last_try,

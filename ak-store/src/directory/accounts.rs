@@ -3,19 +3,44 @@
 
 use chrono::{DateTime, Utc};
 
+use super::history::remembered;
 use crate::error::Result;
+use crate::model::Snapshot;
 use crate::records::{Repository, User};
 
-/// Sets the password's hash (`None`: no password can be used any more) and ends the sessions of the account, all but `except`: who
-/// knew the old password is signed in no longer. How many sessions ended.
+/// Replaces the password's hash (`None`: no password can be used any more). The one that was there is remembered if anything compares
+/// new passwords with earlier ones; else those that were kept are forgotten.
+pub async fn replace_password(
+    repo: &mut dyn Repository,
+    snapshot: &Snapshot,
+    user: i64,
+    hash: Option<&str>,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    // The present one is compared with where it is.
+    match remembered(snapshot).saturating_sub(1) {
+        0 => drop(repo.password_histories().trim(user, 0).await?),
+        kept => {
+            if let Some(old) = repo.users().lookup(user).await?.and_then(|user| user.password) {
+                repo.password_histories().add(user, &old, now).await?;
+                repo.password_histories().trim(user, kept).await?;
+            }
+        }
+    }
+    repo.users().set_password(user, hash, now).await
+}
+
+/// Replaces the password's hash ([`replace_password`]) and ends the sessions of the account, all but `except`: who knew the old password
+/// is signed in no longer. How many sessions ended.
 pub async fn set_password(
     repo: &mut dyn Repository,
+    snapshot: &Snapshot,
     user: i64,
     hash: Option<&str>,
     now: DateTime<Utc>,
     except: Option<&[u8; 32]>,
 ) -> Result<u64> {
-    repo.users().set_password(user, hash, now).await?;
+    replace_password(repo, snapshot, user, hash, now).await?;
     repo.sessions().delete_of_user(user, except).await
 }
 

@@ -2,6 +2,7 @@
 
 pub mod accounts;
 pub mod documents;
+pub mod history;
 pub mod keys;
 pub mod password;
 mod person;

@@ -8,6 +8,7 @@ mod consents;
 mod events;
 mod groups;
 mod objects;
+mod password_history;
 mod reputation;
 mod roles;
 mod sessions;
@@ -27,8 +28,8 @@ use tokio::sync::{Mutex, OwnedMutexGuard};
 use self::state::State;
 use crate::error::Result;
 use crate::records::{
-    Backend, By, Consents, Durability, Events, Groups, Objects, Page, Repository, Reputations, Roles, Sessions, Settings, Tasks,
-    Tokens, Users, rules,
+    Backend, By, Consents, Durability, Events, Groups, Objects, Page, PasswordHistories, Repository, Reputations, Roles,
+    Sessions, Settings, Tasks, Tokens, Users, rules,
 };
 
 /// Keeps everything in memory. Clones are handles on the same data.
@@ -130,6 +131,10 @@ impl Repository for Tx {
     }
 
     fn consents(&mut self) -> &mut dyn Consents {
+        self
+    }
+
+    fn password_histories(&mut self) -> &mut dyn PasswordHistories {
         self
     }
 

@@ -46,6 +46,10 @@ pub(super) struct State {
     /// (account, application) to the consent.
     pub(super) consent_keys: OrdMap<(i64, Uuid), i64>,
 
+    /// (account, number) to the hash: the higher the number, the newer.
+    pub(super) password_history: OrdMap<(i64, u64), Arc<str>>,
+    pub(super) last_password: u64,
+
     pub(super) reputations: OrdMap<Uuid, Arc<Reputation>>,
     /// (name, address) to the score.
     pub(super) reputation_keys: OrdMap<(String, IpAddr), Uuid>,

@@ -17,6 +17,7 @@ mod event;
 mod filter;
 mod group;
 mod object;
+mod password_history;
 mod reputation;
 mod role;
 pub(crate) mod rules;
@@ -33,6 +34,7 @@ pub use event::{Event, EventFilter, Events};
 pub use filter::{AttributeIs, By, Moments};
 pub use group::{Group, GroupFilter, GroupOrder, Groups};
 pub use object::{CommitOutcome, ObjectRow, Objects, StoredEdge, StoredUnique};
+pub use password_history::PasswordHistories;
 pub use reputation::{Reputation, ReputationFilter, ReputationOrder, Reputations, ScoreChange};
 pub use role::Roles;
 pub use session::{Session, SessionFilter, Sessions};
@@ -100,6 +102,8 @@ pub trait Repository: Send {
     fn tokens(&mut self) -> &mut dyn Tokens;
     /// What people have agreed that applications get.
     fn consents(&mut self) -> &mut dyn Consents;
+    /// The passwords that accounts had.
+    fn password_histories(&mut self) -> &mut dyn PasswordHistories;
     /// How those who try to sign in have done.
     fn reputations(&mut self) -> &mut dyn Reputations;
     /// What happened.

@@ -31,6 +31,7 @@ mod events;
 mod groups;
 mod migrations;
 mod objects;
+mod password_history;
 mod pool;
 #[cfg(feature = "postgres")]
 mod postgres;

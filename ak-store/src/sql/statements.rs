@@ -5,7 +5,7 @@ use uuid::Uuid;
 use super::dialect::Dialect;
 use super::groups::with_parents;
 use super::query::Query;
-use super::{consents, events, groups, objects, reputation, roles, sessions, settings, tasks, tokens, users};
+use super::{consents, events, groups, objects, password_history, reputation, roles, sessions, settings, tasks, tokens, users};
 use crate::clock::from_micros;
 use crate::records::{
     AttributeIs, By, ConsentFilter, EventFilter, GroupFilter, GroupOrder, Moments, ReputationFilter, ReputationOrder,
@@ -21,6 +21,7 @@ fn statements(dialect: &Dialect) -> Vec<String> {
         sessions::STATEMENTS,
         tokens::STATEMENTS,
         consents::STATEMENTS,
+        password_history::STATEMENTS,
         reputation::STATEMENTS,
         events::STATEMENTS,
         tasks::STATEMENTS,

@@ -9,7 +9,8 @@ use super::query::Query;
 use super::row::Row;
 use crate::error::{Result, StoreError};
 use crate::records::{
-    Consents, Events, Groups, Objects, Repository, Reputations, Roles, Sessions, Settings, Tasks, Tokens, Users, rules,
+    Consents, Events, Groups, Objects, PasswordHistories, Repository, Reputations, Roles, Sessions, Settings, Tasks, Tokens,
+    Users, rules,
 };
 
 /// A transaction, or a view for reading.
@@ -136,6 +137,10 @@ impl Repository for Tx {
     }
 
     fn consents(&mut self) -> &mut dyn Consents {
+        self
+    }
+
+    fn password_histories(&mut self) -> &mut dyn PasswordHistories {
         self
     }
 

@@ -84,7 +84,7 @@ pub(super) async fn set_password(
     let hash = hasher.hash(&given(password)?).await?;
     let mut repo = store.backend().begin(Durability::Full).await?;
     let user = find(&mut *repo, username).await?;
-    let ended = accounts::set_password(&mut *repo, user.pk, Some(&hash), store.clock().now(), None).await?;
+    let ended = accounts::set_password(&mut *repo, &store.snapshot(), user.pk, Some(&hash), store.clock().now(), None).await?;
     repo.save().await?;
     say(&format!("The password of {username} is set; {ended} sessions ended."));
     Ok(())

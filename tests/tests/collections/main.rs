@@ -140,11 +140,11 @@ async fn samples(server: &Server) -> Vec<Sample> {
             path: "policies/password",
             one: json!({ "name": "one", "execution_logging": true, "password_field": "password", "amount_digits": 1, "amount_uppercase": 2,
                 "amount_lowercase": 3, "amount_symbols": 4, "length_min": 12, "symbol_charset": "!?", "error_message": "Longer.",
-                "check_static_rules": true, "check_zxcvbn": true, "zxcvbn_score_threshold": 3 }),
+                "check_static_rules": true, "check_zxcvbn": true, "zxcvbn_score_threshold": 3, "check_have_i_been_pwned": true,
+                "hibp_allowed_count": 5 }),
             two: json!({ "name": "two", "password_field": "other", "length_min": 8, "error_message": "No.", "check_static_rules": false }),
             change: json!({ "length_min": 9 }),
-            // Whether a password is known from a breach is not looked up yet.
-            moot: &["check_have_i_been_pwned", "hibp_allowed_count"],
+            moot: &[],
         },
         Sample {
             path: "policies/event_matcher",
@@ -152,6 +152,13 @@ async fn samples(server: &Server) -> Vec<Sample> {
                 "model": "authentik_core.user", "query": "action = \"login\"" }),
             two: json!({ "name": "two", "action": "logout", "query": "user.pk > 4" }),
             change: json!({ "action": "login_failed" }),
+            moot: &[],
+        },
+        Sample {
+            path: "policies/unique_password",
+            one: json!({ "name": "one", "execution_logging": true, "password_field": "new", "num_historical_passwords": 3 }),
+            two: json!({ "name": "two" }),
+            change: json!({ "num_historical_passwords": 4 }),
             moot: &[],
         },
         Sample {

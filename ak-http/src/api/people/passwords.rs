@@ -75,7 +75,8 @@ async fn keep(app: &App, caller: &Caller, key: &str, hash: &str) -> Result<Statu
     let pk = found::<Users>(&mut *repo, caller, key).await?;
     let user = repo.users().lookup(pk.as_i64().unwrap_or_default()).await?.ok_or_else(missing::<Users>)?;
     let own = caller.session.filter(|_| user.pk == caller.person.user.pk);
-    accounts::set_password(&mut *repo, user.pk, Some(hash), app.store().clock().now(), own.as_ref()).await?;
+    let (snapshot, now) = (app.store().snapshot(), app.store().clock().now());
+    accounts::set_password(&mut *repo, &snapshot, user.pk, Some(hash), now, own.as_ref()).await?;
     let event = record_event(app, caller, "password_set", Users::MODEL, &pk, &user.username);
     repo.events().add(&event).await?;
     repo.save().await?;

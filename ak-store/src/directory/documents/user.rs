@@ -288,7 +288,8 @@ impl RecordKind for UserKind {
         Self::change(unit, &old, &was, new).await?;
         if let Some(hash) = hash {
             let now = unit.store().clock().now();
-            accounts::set_password(unit.records(), old.pk, Some(&hash), now, None).await?;
+            let snapshot = unit.store().snapshot();
+            accounts::set_password(unit.records(), &snapshot, old.pk, Some(&hash), now, None).await?;
         }
         Ok(old.pk.into())
     }

@@ -156,6 +156,12 @@ impl PasswordHasher {
     }
 }
 
+/// Whether `password` is the one that `stored` was made of. Takes its time, on the thread it is called on: for threads on which that is
+/// allowed. Everybody else has [`PasswordHasher::verify`].
+pub fn matches(password: &str, stored: &str) -> bool {
+    password.len() <= MAX_PASSWORD_BYTES && Encoded::parse(stored).is_some_and(|encoded| encoded.matches(password.as_bytes()))
+}
+
 /// A copy for another thread, wiped when that thread is done.
 fn owned(password: &str) -> Zeroizing<String> {
     Zeroizing::new(password.to_owned())

@@ -23,6 +23,7 @@ const MIGRATIONS: &[Migration] = &[
     Migration { version: 2, name: "people", statements: include_str!("0002_people.sql") },
     Migration { version: 3, name: "consent", statements: include_str!("0003_consent.sql") },
     Migration { version: 4, name: "reputation", statements: include_str!("0004_reputation.sql") },
+    Migration { version: 5, name: "password history", statements: include_str!("0005_password_history.sql") },
 ];
 
 /// Where the steps taken are noted.
