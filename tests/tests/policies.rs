@@ -21,13 +21,16 @@ fn exact(method: &str, path: &str, reply: &Reply) {
 struct House {
     server: Server,
     admin: Client,
+    /// How many expression policies come with the product.
+    shipped: Value,
 }
 
 impl House {
     async fn open() -> Self {
         let server = Start::new().with("TZ", "Asia/Tokyo").start().await;
         let admin = server.admin();
-        Self { server, admin }
+        let shipped = admin.get(POLICIES).await.body["pagination"]["count"].clone();
+        Self { server, admin, shipped }
     }
 
     /// Guards an application of this name by the expression, which is read back as it was written.
@@ -97,22 +100,34 @@ async fn the_address_of_the_client_decides() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_kept_is_refused_at_its_line_and_column() {
+async fn what_is_no_script_is_refused_at_its_line_and_column() {
     let house = House::open().await;
-    let table = [
-        ("import requests\nreturn requests.get(\"https://example.org\").ok", "(line 1, column 8)"),
-        ("# python\nif user.is_active:\n    return ak_no_such_function(user)", "(line 3, column 12)"),
-        ("// rhai\nlet a = ;", "(line 2, column 9)"),
-        ("return 7 // 2", "(line 1, column 1)"),
-    ];
-    for (expression, place) in table {
+    for (expression, place) in [("// rhai\nlet a = ;", "(line 2, column 9)"), ("return 7 // 2", "(line 1, column 1)")] {
         let reply = house.admin.post(POLICIES, &json!({ "name": "refused", "expression": expression })).await;
         assert_eq!(reply.status, 400, "{}", reply.text);
         contract().assert_valid("ValidationError", &reply.body);
         let told = reply.body["expression"][0].as_str().expect("a reason at the field");
         assert!(told.contains(place), "{expression}: {told}");
     }
-    assert_eq!(house.admin.get(POLICIES).await.body["pagination"]["count"], json!(0));
+    assert_eq!(house.admin.get(POLICIES).await.body["pagination"]["count"], house.shipped);
+}
+
+#[tokio::test]
+async fn what_is_not_covered_is_marked_at_its_line_and_column_and_refuses_everybody() {
+    let house = House::open().await;
+    let ada = house.person("ada", None).await;
+    let table = [
+        ("import os\nreturn os.environ.get(\"HOME\") == \"/root\"", "(line 1, column 8)"),
+        ("# python\nif user.is_active:\n    return ak_no_such_function(user)", "(line 3, column 12)"),
+    ];
+    for (number, (expression, place)) in table.into_iter().enumerate() {
+        let slug = format!("marked-{number}");
+        house.guard(&slug, expression).await;
+        let warned = house.server.events("configuration_warning").await;
+        let told = warned.first().map(|event| event.context["remarks"]["expression"].to_string()).unwrap_or_default();
+        assert!(told.contains(place), "{expression}: {told}");
+        assert!(!may(&ada, &slug).await, "{expression}");
+    }
 }
 
 #[tokio::test]
