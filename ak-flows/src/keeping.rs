@@ -411,7 +411,7 @@ impl<'a> Keeping<'a> {
             None => None,
         };
         let who = account.map(|u| object(json!({ "pk": u.pk, "username": u.username, "email": u.email }))).unwrap_or_default();
-        let event = Event {
+        let mut event = Event {
             pk: self.runner.store().rng().uuid(),
             action: action.to_owned(),
             app: Event::app_of(action).to_owned(),
@@ -422,6 +422,7 @@ impl<'a> Keeping<'a> {
             created: now,
             expires: now + self.runner.options().event_age,
         };
+        self.runner.services().locate(&mut event);
         self.repo.events().add(&event).await
     }
 }

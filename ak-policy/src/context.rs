@@ -45,6 +45,11 @@ impl Context {
     /// The folder in which an account is made, instead of the stage's.
     pub const USER_PATH: &'static str = "user_path";
 
+    /// Where the request came from: a [`crate::geo::Place`].
+    pub const GEOIP: &'static str = "geoip";
+    /// To whom the address belongs that the request came from: a [`crate::geo::System`].
+    pub const ASN: &'static str = "asn";
+
     /// What is asked whether it matters: an event.
     pub const EVENT: &'static str = "event";
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use ak_store::directory::Person;
 use ak_store::model::{Pk, Snapshot};
 use chrono::{DateTime, Utc};
+use serde_json::{Value, json};
 
 use crate::context::Context;
 use crate::services::Services;
@@ -55,6 +56,20 @@ impl Request {
             object: None,
             trial: false,
             services,
+        }
+    }
+
+    /// Where the request came from ([`Context::GEOIP`]), or to whom its address belongs ([`Context::ASN`]): what the context says of
+    /// it, else what is known of the address. Null where nothing is known, `None` where there is nothing to look it up in.
+    pub(crate) fn located(&self, name: &str) -> Option<Value> {
+        if let Some(value) = self.context.get(name) {
+            return Some(value.clone());
+        }
+        let ip = self.client_ip?;
+        match name {
+            Context::GEOIP => self.services.geo.place(ip).ok().map(|place| json!(place)),
+            Context::ASN => self.services.geo.system(ip).ok().map(|system| json!(system)),
+            _ => None,
         }
     }
 

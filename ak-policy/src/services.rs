@@ -6,15 +6,16 @@ use std::sync::Arc;
 
 use ak_store::directory::Person;
 use ak_store::model::Store;
-use ak_store::records::{Group, Page, User, UserField, UserFilter};
+use ak_store::records::{Event, EventFilter, Group, Page, User, UserField, UserFilter};
 use ak_store::{Clock, Result, Rng};
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
-use serde_json::Value;
+use serde_json::{Value, json};
 use url::Url;
 use uuid::Uuid;
 
+use crate::geo::{Geo, NoGeo, Place};
 use crate::outbound::{NoOutbound, Outbound};
 
 /// What policies look things up with.
@@ -28,6 +29,8 @@ pub struct Services {
     pub people: Arc<dyn PeopleLookup>,
     /// What happened before.
     pub past: Arc<dyn PastLookup>,
+    /// Where addresses are.
+    pub geo: Arc<dyn Geo>,
     /// Requests to other machines.
     pub outbound: Arc<dyn Outbound>,
     /// Where leaked passwords are looked up: what is asked is the first five digits of the hash, after this.
@@ -41,13 +44,15 @@ pub struct Services {
 }
 
 impl Services {
-    /// The services of a program whose people are in `store`: dates in UTC, names by the resolver of the machine, no requests to others.
+    /// The services of a program whose people are in `store`: dates in UTC, names by the resolver of the machine, no
+    /// knowledge of where addresses are, no requests to others.
     pub fn of(store: &Arc<Store>) -> Self {
         Self {
             clock: store.clock().clone(),
             zone: chrono_tz::UTC,
             people: Arc::new(StorePeople(store.clone())),
             past: Arc::new(StorePast(store.clone())),
+            geo: Arc::new(NoGeo),
             outbound: Arc::new(NoOutbound),
             leaked_passwords: leaked_passwords(),
             dns: Arc::new(SystemDns),
@@ -98,6 +103,18 @@ pub trait PastLookup: Send + Sync {
 
     /// The hashes of the last passwords that an account had before the present one, as far as they were kept, the newest first.
     async fn passwords(&self, user: i64, limit: u32) -> Result<Vec<String>>;
+
+    /// Where an account signed in from, of the sign-ins whose place is known: the last ones, the newest first.
+    async fn places_of_logins(&self, user: i64, limit: u32) -> Result<Vec<Located>>;
+}
+
+/// Where something happened, and when.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Located {
+    /// Where.
+    pub place: Place,
+    /// When.
+    pub at: DateTime<Utc>,
 }
 
 /// What the product's own store remembers.
@@ -111,6 +128,52 @@ impl PastLookup for StorePast {
 
     async fn passwords(&self, user: i64, limit: u32) -> Result<Vec<String>> {
         self.0.read().await?.password_histories().last(user, limit).await
+    }
+
+    async fn places_of_logins(&self, user: i64, limit: u32) -> Result<Vec<Located>> {
+        /// How many sign-ins are looked at, to find some with a place, and how many at once.
+        const MOST: u64 = 1000;
+        const PART: u64 = 50;
+        let filter = EventFilter { action: Some("login".into()), user: Some(user) };
+        let wanted = usize::try_from(limit).unwrap_or(usize::MAX);
+        let mut found = Vec::new();
+        let mut offset = 0;
+        let mut repo = self.0.read().await?;
+        while found.len() < wanted && offset < MOST {
+            let events = repo.events().list(&filter, Page { offset, limit: PART }).await?;
+            let is_last = (events.len() as u64) < PART;
+            found.extend(events.into_iter().filter_map(located));
+            if is_last {
+                break;
+            }
+            offset += PART;
+        }
+        found.truncate(wanted);
+        Ok(found)
+    }
+}
+
+/// Where an event happened, if it says so.
+fn located(mut event: Event) -> Option<Located> {
+    let place: Place = serde_json::from_value(event.context.get_mut(GEO)?.take()).ok()?;
+    Some(Located { place, at: event.created })
+}
+
+/// Under which names events say where they happened, and to whom the address belongs.
+const GEO: &str = "geo";
+const ASN: &str = "asn";
+
+impl Services {
+    /// Says in an event where its address is and to whom it belongs, as far as that is known.
+    pub fn locate(&self, event: &mut Event) {
+        let Some(ip) = event.client_ip else { return };
+        let place = self.geo.place(ip).ok().flatten().map(|place| json!(place));
+        let system = self.geo.system(ip).ok().flatten().map(|system| json!(system));
+        for (name, value) in [(GEO, place), (ASN, system)] {
+            if let Some(value) = value {
+                event.context.entry(name).or_insert(value);
+            }
+        }
     }
 }
 

@@ -8,9 +8,12 @@ use ak_flows::{Bootstrap, Runner, RunnerOptions, SetupError, StoreDirectory, set
 use ak_http::pages::Renderer;
 use ak_http::server::{Addresses, Bound, ServeError, bind};
 use ak_http::{App, AppParts, HttpOptions};
+use ak_policy::geo::{GeoFiles, MaxMind};
 use ak_policy::outbound::{HostPattern, HttpOutbound, OutboundOptions};
 use ak_policy::{Services, SystemDns, Tz};
-use ak_store::config::{self, ConfigError, Loaded, LogFormat, Outbound, Postgresql, Secret, Settings, SslMode};
+use ak_store::config::{
+    self, ConfigError, ContextProcessors, Loaded, LogFormat, Outbound, Postgresql, Secret, Settings, SslMode,
+};
 use ak_store::directory::history::{FORGET_PASSWORDS, ForgetPasswords};
 use ak_store::directory::password::{Cost, PasswordHasher};
 use ak_store::model::{Registry, Store, StoreOptions};
@@ -209,7 +212,8 @@ impl Product {
     pub async fn open(settings: &Settings, wiring: &Wiring) -> Result<Self, StartError> {
         let outbound = Arc::new(outbound(&settings.outbound).await?);
         let (store, secret_key) = open_store(settings, wiring).await?;
-        let services = Services { zone: wiring.zone, outbound, ..Services::of(&store) };
+        let geo = Arc::new(geo(&settings.events.context_processors, &wiring.clock));
+        let services = Services { zone: wiring.zone, geo, outbound, ..Services::of(&store) };
         let hasher = PasswordHasher::with_limits(wiring.password_cost, Default::default(), wiring.rng.clone());
         let given = |secret: &Option<Secret>| secret.as_ref().map(|s| s.expose().to_owned());
         let bootstrap = Bootstrap {
@@ -242,6 +246,25 @@ impl Product {
         let addresses = Addresses { http: listen.http, https: listen.https, metrics: listen.metrics };
         Ok(bind(self.app.clone(), &addresses)?)
     }
+}
+
+/// What knows addresses. A file that cannot be used is one line, and no reason not to start; so is one that is not there, unless nobody
+/// has asked for it.
+fn geo(settings: &ContextProcessors, clock: &Arc<dyn Clock>) -> MaxMind {
+    let files = GeoFiles { places: settings.geoip.clone(), systems: settings.asn.clone() };
+    let (geo, errors) = MaxMind::open(files, clock.clone());
+    let usual = ContextProcessors::default();
+    for error in errors {
+        let path = Some(&error.path);
+        let (setting, usual) = match path == settings.geoip.as_ref() {
+            true => ("AUTHENTIK_EVENTS__CONTEXT_PROCESSORS__GEOIP", &usual.geoip),
+            false => ("AUTHENTIK_EVENTS__CONTEXT_PROCESSORS__ASN", &usual.asn),
+        };
+        if !(error.is_missing && path == usual.as_ref()) {
+            tracing::warn!("{setting}: {error}");
+        }
+    }
+    geo
 }
 
 /// The one client for requests to other machines.

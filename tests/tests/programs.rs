@@ -201,6 +201,19 @@ async fn settings_that_nobody_knows_are_one_warning() {
     assert!(warnings[0].contains("AUTHENTIK_NO_SUCH_THING, AUTHENTIK_SERVER_PORT"), "{}", ended.err);
 }
 
+#[tokio::test]
+async fn a_database_of_addresses_that_cannot_be_used_is_one_line_and_no_reason_not_to_start() {
+    let about = |ended: &str| -> Vec<String> {
+        ended.lines().filter(|line| line.contains("CONTEXT_PROCESSORS") || line.contains("mmdb")).map(str::to_owned).collect()
+    };
+    let missing = Home::new().with("AUTHENTIK_EVENTS__CONTEXT_PROCESSORS__ASN", "./missing.mmdb").serve().await.stop().await;
+    let said = about(&missing.err);
+    assert_eq!((missing.code, said.len()), (Some(0), 1), "{said:?}");
+    assert!(said[0].contains("WARN") && said[0].contains("CONTEXT_PROCESSORS__ASN: ./missing.mmdb cannot be read: "), "{said:?}");
+    // Those at the usual places need not be there.
+    assert_eq!(about(&Home::new().serve().await.stop().await.err), [""; 0]);
+}
+
 // --- the log --------------------------------------------------------------------------------------------------------------
 
 #[tokio::test]

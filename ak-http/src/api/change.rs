@@ -67,7 +67,7 @@ pub(super) fn record_event(app: &App, caller: &Caller, action: &str, model: &str
     let user = &caller.person.user;
     let (app_name, model_name) = model.split_once('.').unwrap_or(("", model));
     let model = json!({ "app": app_name, "model_name": model_name, "pk": pk, "name": what });
-    Event {
+    let mut event = Event {
         pk: app.store().rng().uuid(),
         action: action.to_owned(),
         app: Event::app_of(action).to_owned(),
@@ -77,7 +77,9 @@ pub(super) fn record_event(app: &App, caller: &Caller, action: &str, model: &str
         client_ip: caller.ip,
         created: now,
         expires: now + Duration::days(365),
-    }
+    };
+    app.runner.services().locate(&mut event);
+    event
 }
 
 /// The caller as events name her.

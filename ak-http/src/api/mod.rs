@@ -14,6 +14,7 @@ mod config;
 mod flows;
 mod mappings;
 mod people;
+mod policies;
 mod route;
 mod user_settings;
 mod users_me;
@@ -53,6 +54,7 @@ pub(crate) fn router() -> Router<App> {
         .route("/policies/all/cache_info/", get(flows::cache_info))
         .route("/policies/all/cache_clear/", post(flows::cache_clear))
         .route("/propertymappings/all/{pk}/test/", post(mappings::test))
+        .route("/policies/geoip_iso3166/", get(policies::countries))
         .route("/flows/inspector/{slug}/", get(flows::inspect))
         .route("/flows/executor/{slug}/", get(executor::show).post(executor::answer))
         .merge(people::router())

@@ -3,6 +3,7 @@
 mod dummy;
 mod event_matcher;
 mod expression;
+mod geoip;
 mod password;
 mod password_expiry;
 mod reputation;
@@ -11,6 +12,7 @@ mod unique_password;
 pub use dummy::DummyPolicy;
 pub use event_matcher::{EventMatcherPolicy, EventQuery};
 pub use expression::ExpressionPolicy;
+pub use geoip::{Country, GeoIPPolicy};
 pub use password::PasswordPolicy;
 pub use password_expiry::PasswordExpiryPolicy;
 pub use reputation::ReputationPolicy;
@@ -33,6 +35,7 @@ pub fn kinds(registry: Registry) -> Registry {
         .with::<ExpressionPolicy>()
         .with::<DummyPolicy>()
         .with::<EventMatcherPolicy>()
+        .with::<GeoIPPolicy>()
         .with::<PasswordPolicy>()
         .with::<PasswordExpiryPolicy>()
         .with::<ReputationPolicy>()

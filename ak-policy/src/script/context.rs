@@ -8,6 +8,7 @@ use super::people::User;
 use super::run::Run;
 use super::table::Table;
 use super::value::{Wrong, texts, to_dynamic, to_json};
+use crate::context::Context;
 
 /// What a flow has gathered.
 #[derive(Debug, Clone, Copy)]
@@ -35,6 +36,7 @@ fn read(name: &str) -> Result<Option<Dynamic>, Wrong> {
         FLOW_PLAN => Some(Dynamic::from(PlanView)),
         IP => run.request.client_ip.map(|ip| ip.to_string().into()),
         NOW => Some(Dynamic::from(super::time::now()?)),
+        Context::GEOIP | Context::ASN => run.request.located(name).map(|value| to_dynamic(&value)),
         _ => None,
     })
 }
@@ -60,7 +62,7 @@ fn write(name: &str, value: &Dynamic) -> Result<(), Wrong> {
         },
         // Written back by what was changed below it, which is kept already.
         FLOW_PLAN if value.is::<PlanView>() => {}
-        FLOW_PLAN | IP | NOW => return Err(format!("{name} cannot be changed").into()),
+        FLOW_PLAN | IP | NOW | Context::GEOIP | Context::ASN => return Err(format!("{name} cannot be changed").into()),
         _ => run.change_context(name, Some(kept(name, value)?)),
     }
     Ok(())
@@ -77,13 +79,16 @@ fn names() -> Result<Array, Wrong> {
     names.push(FLOW_PLAN.to_owned());
     names.extend(run.request.client_ip.map(|_| IP.to_owned()));
     names.push(NOW.to_owned());
+    let known = |name: &&str| !names.iter().any(|known| known == name) && run.request.located(name).is_some();
+    let located: Vec<String> = [Context::GEOIP, Context::ASN].into_iter().filter(known).map(str::to_owned).collect();
+    names.extend(located);
     Ok(texts(names))
 }
 
 fn remove(name: &str) -> Result<Dynamic, Wrong> {
     let was = read(name)?.unwrap_or(Dynamic::UNIT);
     match name {
-        FLOW_PLAN | IP | NOW => return Err(format!("{name} cannot be changed").into()),
+        FLOW_PLAN | IP | NOW | Context::GEOIP | Context::ASN => return Err(format!("{name} cannot be changed").into()),
         PENDING_USER => Run::current()?.change_pending_user(None),
         _ => Run::current()?.change_context(name, None),
     }
@@ -94,7 +99,7 @@ fn remove(name: &str) -> Result<Dynamic, Wrong> {
 pub(super) fn register(table: &mut Table) {
     table
         .kind::<ContextView>("Context", "What the flow has gathered, by name. What is written to it is kept in the plan.")
-        .index_getter("Context", "The value of a name: `context.prompt_data`, `context[\"prompt_data\"]`. A name that is not there is an error; see `get`. Besides what stages have gathered: `flow_plan`, `pending_user`, `ip`, `now`.", |_: &mut ContextView, name: &str| -> Result<Dynamic, Wrong> {
+        .index_getter("Context", "The value of a name: `context.prompt_data`, `context[\"prompt_data\"]`. A name that is not there is an error; see `get`. Besides what stages have gathered: `flow_plan`, `pending_user`, `ip`, `now`; and, where there are databases of addresses, `geoip` (`continent`, `country`, `lat`, `long`, `city`) and `asn` (`asn`, `as_org`, `network`), which are `()` for an address that is not in them.", |_: &mut ContextView, name: &str| -> Result<Dynamic, Wrong> {
             read(name)?.ok_or_else(|| format!("the context has no {name}").into())
         })
         .index_setter("Context", "Writes a value, which is kept in the plan. `pending_user` takes an account.", |_: &mut ContextView, name: &str, value: Dynamic| write(name, &value))

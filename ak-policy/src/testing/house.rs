@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::dns::GivenDns;
+use super::geo::GivenGeo;
 use super::{Broken, Group, Scene, User};
 use crate::context::Context;
 use crate::decision::Decision;
@@ -65,7 +66,8 @@ impl House {
         let context = people.context(scene)?;
         let People { repo, users, groups, .. } = people;
         repo.save().await.map_err(Broken::new)?;
-        let services = Services { zone, dns: Arc::new(GivenDns(scene.dns.clone())), ..Services::of(&store) };
+        let (dns, geo) = (Arc::new(GivenDns(scene.dns.clone())), Arc::new(GivenGeo::new(&scene.places, &scene.networks)?));
+        let services = Services { zone, dns, geo, ..Services::of(&store) };
         let http = scene.http.as_ref().map(super::Http::request).transpose()?.map(Arc::new);
         let request = Request::new(Snapshot::clone(&store.snapshot()), Arc::new(services)).of(person.as_ref());
         let request = Request { context, http, client_ip: scene.client_ip, trial: scene.trial, ..request };
@@ -244,12 +246,6 @@ impl<'a> People<'a> {
             Some(Value::String(name)) => Some(self.key(&name)?),
             Some(other) => return Err(Broken(format!("pending_user is the name of an account, not {other}"))),
         };
-        for (name, known) in [("geoip", &scene.places), ("asn", &scene.networks)] {
-            let found = scene.client_ip.and_then(|address| known.get(&address));
-            if let Some(found) = found.filter(|_| context.get(name).is_none()) {
-                context.set(name, found.clone());
-            }
-        }
         Ok(context)
     }
 }

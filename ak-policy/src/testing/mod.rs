@@ -50,6 +50,7 @@
 
 mod changes;
 mod dns;
+mod geo;
 mod house;
 mod http;
 mod people;

@@ -47,6 +47,8 @@ pub struct Settings {
     pub postgresql: Postgresql,
     /// Where the server listens.
     pub listen: Listen,
+    /// What is noted of what happens.
+    pub events: EventSettings,
     /// Requests to other machines.
     pub outbound: Outbound,
     /// What the first administrator is made of, at the first start.
@@ -130,6 +132,27 @@ pub struct Listen {
     pub trusted_proxy_cidrs: Vec<IpNet>,
 }
 
+/// What is noted of what happens.
+#[derive(Debug, Clone, PartialEq, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct EventSettings {
+    /// What is looked up about addresses.
+    pub context_processors: ContextProcessors,
+}
+
+/// What is looked up about addresses.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct ContextProcessors {
+    /// The database that knows where addresses are (MaxMind's format: GeoLite2-City, say); empty for none. A file that is not there
+    /// yet, or is replaced, is read within about a minute.
+    #[serde(deserialize_with = "values::optional_path")]
+    pub geoip: Option<PathBuf>,
+    /// The database that knows to which autonomous systems addresses belong (GeoLite2-ASN, say); empty for none.
+    #[serde(deserialize_with = "values::optional_path")]
+    pub asn: Option<PathBuf>,
+}
+
 /// Requests that the product makes to other machines.
 #[derive(Debug, Clone, PartialEq, Default, Deserialize, JsonSchema)]
 #[serde(default)]
@@ -181,6 +204,7 @@ impl Default for Settings {
             sqlite: Sqlite::default(),
             postgresql: Postgresql::default(),
             listen: Listen::default(),
+            events: EventSettings::default(),
             outbound: Outbound::default(),
             bootstrap: Bootstrap::default(),
         }
@@ -209,6 +233,12 @@ impl Default for Postgresql {
             connections: 10,
             wait: 60,
         }
+    }
+}
+
+impl Default for ContextProcessors {
+    fn default() -> Self {
+        Self { geoip: Some("/geoip/GeoLite2-City.mmdb".into()), asn: Some("/geoip/GeoLite2-ASN.mmdb".into()) }
     }
 }
 

@@ -318,7 +318,7 @@ fn the_reference_names_every_setting() {
     ] {
         assert!(reference.contains(line), "{line}\n{reference}");
     }
-    assert_eq!(reference.lines().count(), 2 + 30, "{reference}");
+    assert_eq!(reference.lines().count(), 2 + 32, "{reference}");
     assert!(reference.lines().skip(2).all(|line| line.trim_end_matches(" |").ends_with('.')), "a meaning for each: {reference}");
 }
 

@@ -187,6 +187,14 @@ pub(super) fn path<'de, D: Deserializer<'de>>(from: D) -> Result<PathBuf, D::Err
     })
 }
 
+pub(super) fn optional_path<'de, D: Deserializer<'de>>(from: D) -> Result<Option<PathBuf>, D::Error> {
+    parse(from, |value| match value {
+        Value::String(text) if text.trim().is_empty() => Ok(None),
+        Value::String(text) if !text.contains('\0') => Ok(Some(PathBuf::from(text))),
+        _ => Err("is not a path"),
+    })
+}
+
 pub(super) fn base_url<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
     parse(from, |value| optional(value, read_base_url))
 }

@@ -155,6 +155,15 @@ async fn samples(server: &Server) -> Vec<Sample> {
             moot: &[],
         },
         Sample {
+            path: "policies/geoip",
+            one: json!({ "name": "one", "execution_logging": true, "asns": [64496, 64497], "countries": ["DE", "AT"],
+                "check_history_distance": true, "history_max_distance_km": 9, "distance_tolerance_km": 8, "history_login_count": 7,
+                "check_impossible_travel": true, "impossible_tolerance_km": 6 }),
+            two: json!({ "name": "two", "countries": [] }),
+            change: json!({ "countries": ["CH"] }),
+            moot: &[],
+        },
+        Sample {
             path: "policies/unique_password",
             one: json!({ "name": "one", "execution_logging": true, "password_field": "new", "num_historical_passwords": 3 }),
             two: json!({ "name": "two" }),

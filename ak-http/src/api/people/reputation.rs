@@ -16,14 +16,15 @@ use crate::extract::Segment;
 
 const MODEL: &str = "authentik_policies_reputation.reputation";
 
-/// A score as the contract shows it (`Reputation`). Nothing is known yet of where addresses are.
-fn shown(score: &Reputation) -> Value {
+/// A score as the contract shows it (`Reputation`), with what is known of its address.
+fn shown(app: &App, score: &Reputation) -> Value {
+    let geo = &app.runner.services().geo;
     json!({
         "pk": score.pk,
         "identifier": score.identifier,
         "ip": score.ip,
-        "ip_geo_data": {},
-        "ip_asn_data": {},
+        "ip_geo_data": geo.place(score.ip).ok().flatten().map_or_else(|| json!({}), |place| json!(place)),
+        "ip_asn_data": geo.system(score.ip).ok().flatten().map_or_else(|| json!({}), |system| json!(system)),
         "score": score.score,
         "updated": score.updated,
     })
@@ -64,14 +65,14 @@ pub(super) async fn list(State(app): State<App>, caller: Caller, RawQuery(query)
     let mut repo = app.store().read().await?;
     let count = repo.reputations().count(&filter).await?;
     let scores = repo.reputations().list(&filter, params.page(count)?).await?;
-    Ok(Json(params.answer(count, &scores.iter().map(shown).collect::<Vec<_>>())))
+    Ok(Json(params.answer(count, &scores.iter().map(|score| shown(&app, score)).collect::<Vec<_>>())))
 }
 
 /// `GET …/{reputation_uuid}/`: one score.
 pub(super) async fn read(State(app): State<App>, caller: Caller, Segment(name): Segment) -> Result<Json<Value>, ApiError> {
     caller.superuser()?;
     let score = app.store().read().await?.reputations().lookup(key(&name)?).await?;
-    Ok(Json(shown(&score.ok_or_else(missing)?)))
+    Ok(Json(shown(&app, &score.ok_or_else(missing)?)))
 }
 
 /// `DELETE …/{reputation_uuid}/`: what was held against somebody is forgotten.
