@@ -75,7 +75,7 @@ impl MaxMind {
             errors.extend(database.read().err());
             Some(database)
         };
-        let places = open(files.places, |kind| is_of_systems(kind));
+        let places = open(files.places, is_of_systems);
         let systems = open(files.systems, |kind| !is_of_systems(kind));
         (Self { clock, places, systems }, errors)
     }
