@@ -42,6 +42,7 @@ pub use error::ApiError;
 pub use executor::parse_answer;
 pub use session::{COOKIE, CSRF_COOKIE};
 
+use ak_policy::script::{Name, Names as _, PolicyNames};
 use ak_store::model::Registry;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Extension, State};
@@ -59,6 +60,15 @@ pub const MAX_BODY: usize = 1024 * 1024;
 #[must_use]
 pub fn kinds(registry: Registry) -> Registry {
     ak_providers::kinds(ak_flows::kinds(ak_policy::kinds(registry)))
+}
+
+/// The sorts of scripts that administrators write, and the variables of each.
+pub fn scripts() -> [(&'static str, &'static [Name]); 3] {
+    [
+        ("policies", PolicyNames::NAMES),
+        ("prompts", ak_flows::stages::PromptNames::NAMES),
+        ("scope mappings", ak_providers::oauth2::ScopeNames::NAMES),
+    ]
 }
 
 impl App {

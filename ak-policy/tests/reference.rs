@@ -1,10 +1,10 @@
 //! The reference of everything that scripts can call.
 
-use ak_policy::script::reference;
+use ak_policy::script::{Names as _, PolicyNames, VALUE_NAMES, reference};
 
 #[test]
 fn every_function_is_described() {
-    let reference = reference();
+    let reference = reference(&[("policies", PolicyNames::NAMES), ("values", &VALUE_NAMES)]);
     let functions = reference.json["functions"].as_array().unwrap();
     assert!(functions.len() > 200, "{}", functions.len());
     let silent: Vec<&str> =
@@ -16,5 +16,8 @@ fn every_function_is_described() {
         assert!(functions.iter().any(|f| f["name"] == name), "{name}");
         assert!(reference.markdown.contains(name), "{name}");
     }
-    assert!(reference.json["variables"].as_array().unwrap().iter().any(|v| v["name"] == "ak_client_ip"));
+    for sort in ["policies", "values"] {
+        assert!(reference.json["variables"][sort].as_array().unwrap().iter().any(|v| v["name"] == "ak_client_ip"));
+        assert!(reference.markdown.contains(&format!("## Variables of {sort}")));
+    }
 }

@@ -378,6 +378,20 @@ async fn the_settings_are_printed_for_somebody_who_stops_reading() {
 }
 
 #[tokio::test]
+async fn what_expressions_can_use_is_printed_for_people_and_for_editors() {
+    let home = Home::new();
+    let text = home.run(&["policy", "reference"]).await;
+    assert!(text.succeeded(), "{text:?}");
+    for part in ["## Variables of policies", "`ak_client_ip: IpAddress`", "`prompt_context: Map`", "`regex_match("] {
+        assert!(text.out.contains(part), "{part}");
+    }
+    let json = home.run(&["policy", "reference", "--json"]).await;
+    let read: serde_json::Value = serde_json::from_str(&json.out).expect("JSON");
+    assert!(read["functions"].as_array().is_some_and(|all| all.len() > 200));
+    assert_eq!(read["variables"]["scope mappings"][5]["name"], "provider");
+}
+
+#[tokio::test]
 async fn a_python_expression_is_translated_or_told_what_is_not_covered() {
     let home = Home::new();
     let file = |name: &str, text: &str| {

@@ -2,16 +2,16 @@
 
 use rhai::Engine;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
-use super::document::{Names, PolicyNames};
+use super::document::Name;
 
 /// The reference, for people and for editors.
 #[derive(Debug, Clone)]
 pub struct Reference {
     /// In Markdown.
     pub markdown: String,
-    /// As JSON: `variables` and `functions`.
+    /// As JSON: `variables`, those of each sort of script by its name, and `functions`.
     pub json: Value,
 }
 
@@ -91,24 +91,28 @@ fn plain(comments: &[String]) -> String {
     text.join("\n").trim().to_owned()
 }
 
-/// The reference of everything that scripts of policies can use: variables, functions, properties. Operators of the language's own
-/// types are left out; everybody knows them.
-pub fn reference() -> Reference {
+/// The reference of everything that scripts can use: the variables of each of these sorts of scripts, functions, properties. Operators of the
+/// language's own types are left out; everybody knows them.
+pub fn reference(sorts: &[(&str, &[Name])]) -> Reference {
     let mut entries: Vec<Entry> = functions(super::engine::machine(super::Language::Rhai).engine()).iter().map(entry).collect();
     entries.retain(|entry| !super::engine::FORBIDDEN.contains(&entry.name.as_str()));
     entries.retain(|entry| entry.sort != Sort::Operator || !entry.doc.is_empty());
     entries.sort();
     entries.dedup();
-    let variables: Vec<Value> =
-        PolicyNames::NAMES.iter().map(|name| json!({ "name": name.name, "type": name.kind, "doc": name.doc })).collect();
-    let markdown = markdown(&entries);
+    let variable = |name: &Name| json!({ "name": name.name, "type": name.kind, "doc": name.doc });
+    let variables = sorts.iter().map(|(sort, names)| ((*sort).to_owned(), names.iter().map(variable).collect()));
+    let variables: Map<String, Value> = variables.collect();
+    let markdown = markdown(sorts, &entries);
     Reference { markdown, json: json!({ "variables": variables, "functions": entries }) }
 }
 
-fn markdown(entries: &[Entry]) -> String {
-    let mut out = String::from("# What expressions can use\n\n## Variables\n\n");
-    for name in PolicyNames::NAMES {
-        out.push_str(&format!("- `{}: {}`: {}\n", name.name, name.kind, name.doc));
+fn markdown(sorts: &[(&str, &[Name])], entries: &[Entry]) -> String {
+    let mut out = String::from("# What expressions can use\n");
+    for (sort, names) in sorts {
+        out.push_str(&format!("\n## Variables of {sort}\n\n"));
+        for name in *names {
+            out.push_str(&format!("- `{}: {}`: {}\n", name.name, name.kind, name.doc));
+        }
     }
     let chapters = [
         (Sort::Function, "Functions and methods"),

@@ -103,6 +103,12 @@ pub enum SecretCommand {
 /// Commands about policies.
 #[derive(Subcommand)]
 pub enum PolicyCommand {
+    /// Print everything that expressions can use: their variables, functions and properties.
+    Reference {
+        /// As JSON, for editors.
+        #[arg(long)]
+        json: bool,
+    },
     /// Print a Python expression as Rhai; exit status 2 where something in it is not covered.
     Translate {
         /// The file with the body of the expression.

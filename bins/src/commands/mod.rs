@@ -43,6 +43,7 @@ pub async fn run(command: Command) -> ExitCode {
     outlive_file_limits();
     // Needs neither settings nor a store, and has an exit status of its own.
     let done = match command {
+        Command::Policy(PolicyCommand::Reference { json }) => Ok(policy::reference(json)),
         Command::Policy(PolicyCommand::Translate { file }) => policy::translate(&file).await,
         Command::Policy(PolicyCommand::Test { folder, junit, coverage }) => {
             policy::test(&folder, junit.as_deref(), coverage).await

@@ -8,6 +8,17 @@ use ak_policy::testing::suite::Folder;
 
 use super::{CommandError, say, say_error};
 
+/// Prints everything that expressions can use.
+pub(super) fn reference(json: bool) -> ExitCode {
+    let reference = ak_policy::script::reference(&ak_http::scripts());
+    if json {
+        say(&format!("{:#}", reference.json))
+    } else {
+        say(reference.markdown.trim_end())
+    }
+    ExitCode::SUCCESS
+}
+
 /// Prints a Python expression as Rhai. What is not covered goes to the standard error stream, one line each, with exit status 2.
 pub(super) async fn translate(file: &Path) -> Result<ExitCode, CommandError> {
     let name = file.display();
