@@ -1,5 +1,7 @@
 //! What is bound to what.
 
+use std::time::Duration;
+
 use ak_store::model::{Errors, Key, Kind, Meta, ModelShown, RecordRef, Ref, Row, Target, user_uid};
 use ak_store::records::{Group, User};
 use chrono::{DateTime, Utc};
@@ -82,6 +84,13 @@ pub struct PolicyBinding {
     /// The result when the policy fails to decide.
     #[serde(default)]
     pub failure_result: bool,
+}
+
+impl PolicyBinding {
+    /// How long the policy has to decide.
+    pub fn limit(&self) -> Duration {
+        Duration::from_secs(u64::try_from(self.timeout).unwrap_or(0))
+    }
 }
 
 fn yes() -> bool {

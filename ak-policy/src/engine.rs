@@ -9,7 +9,7 @@ use ak_store::model::{Pk, Ref};
 use crate::binding::{EngineMode, PolicyBinding, PolicyTarget};
 use crate::decision::{Decision, Outcome, Subject, Trace};
 use crate::policy::{Failure, Policy, Verdict};
-use crate::pool;
+use crate::pool::{self, Busy};
 use crate::request::Request;
 
 /// Whether `request` may have `target`.
@@ -32,7 +32,7 @@ pub async fn decide_many(targets: impl IntoIterator<Item = Pk>, request: &Reques
     for target in targets {
         let now = match bindings(target, request) {
             Err(decision) => Some(*decision),
-            Ok(questions) if questions.iter().any(|question| question.asks_policy(request)) => {
+            Ok(questions) if questions.iter().any(|question| question.limit(request).is_some()) => {
                 waiting.push(Case { target, questions, at: decided.len() });
                 None
             }
@@ -61,7 +61,8 @@ struct Case {
 
 /// Decides cases on a thread of policies; without one, none of their policies can decide.
 async fn ask_policies(cases: Vec<Case>, request: &Request) -> Vec<(usize, Decision)> {
-    on_a_thread(request, move |request, waited| {
+    let patience = patience(cases.iter().flat_map(|case| &case.questions), request);
+    on_a_thread(request, patience, move |request, waited| {
         let decide = |case: &Case| (case.at, judge_target(case.target, request, &case.questions, waited()));
         cases.iter().map(decide).collect()
     })
@@ -76,13 +77,19 @@ pub async fn decide_all(policies: &[Ref<dyn Policy>], limit: Duration, request: 
     if questions.is_empty() {
         return Decision::open();
     }
-    on_a_thread(request, move |request, waited| judge(EngineMode::All, request.clone(), &questions, waited())).await
+    on_a_thread(request, limit, move |request, waited| judge(EngineMode::All, request.clone(), &questions, waited())).await
 }
 
-/// Does what asks policies on a thread of theirs. It learns how long it has waited by now; `None`: there is no thread, and policies
-/// cannot be asked.
+/// How long it is worth while to wait for a thread: longer than that no policy could be asked any more.
+fn patience<'a>(questions: impl Iterator<Item = &'a Question>, request: &Request) -> Duration {
+    questions.filter_map(|question| question.limit(request)).max().unwrap_or_default()
+}
+
+/// Does what asks policies on a thread of theirs, for which it waits no longer than `patience`. It learns how long it has waited by
+/// now; `None`: there is no thread, and policies cannot be asked.
 async fn on_a_thread<T: Send + 'static>(
     request: &Request,
+    patience: Duration,
     act: impl Fn(&Request, &dyn Fn() -> Option<Duration>) -> T + Send + Sync + 'static,
 ) -> T {
     let asked = request.services.clock.monotonic_micros();
@@ -92,11 +99,12 @@ async fn on_a_thread<T: Send + 'static>(
         let clock = whole.services.clock.clone();
         job(&whole, &|| Some(Duration::from_micros(clock.monotonic_micros().saturating_sub(asked))))
     };
-    match pool::run(job).await {
+    match pool::run(patience, job).await {
         Ok(done) => done,
         Err(busy) => {
             tracing::warn!(%busy, "policies were not asked");
-            act(request, &|| None)
+            let waited = (busy == Busy::Late).then_some(Duration::MAX);
+            act(request, &|| waited)
         }
     }
 }
@@ -118,10 +126,11 @@ impl Question {
         }
     }
 
-    fn asks_policy(self, request: &Request) -> bool {
+    /// How long a policy that it asks has to decide.
+    fn limit(self, request: &Request) -> Option<Duration> {
         match self {
-            Self::Binding { at, .. } => request.snapshot.get(at).is_some_and(|binding| binding.policy.is_some()),
-            Self::Policy { .. } => true,
+            Self::Binding { at, .. } => request.snapshot.get(at).filter(|b| b.policy.is_some()).map(PolicyBinding::limit),
+            Self::Policy { limit, .. } => Some(limit),
         }
     }
 
@@ -226,7 +235,7 @@ fn ask(binding: &PolicyBinding, request: &Arc<Request>, waited: Option<Duration>
         Asked::of(subject, Ok(request.person.as_deref().map(|person| Verdict::plain(is(person)))))
     };
     if let Some(policy) = binding.policy {
-        ask_policy(policy, Duration::from_secs(u64::try_from(binding.timeout).unwrap_or(0)), request, waited)
+        ask_policy(policy, binding.limit(), request, waited)
     } else if let Some(group) = binding.group {
         member(Subject::Group(group.key()), &|person| person.is_in(group.key()))
     } else if let Some(user) = binding.user {
