@@ -1,7 +1,7 @@
 //! What policies look things up with: the seams of a program that embeds the engine.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, ToSocketAddrs as _};
 use std::sync::Arc;
 
 use ak_store::directory::Person;
@@ -12,6 +12,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use serde_json::{Value, json};
+use tokio::sync::Semaphore;
 use url::Url;
 use uuid::Uuid;
 
@@ -188,11 +189,21 @@ pub trait Dns: Send + Sync {
 #[derive(Debug, Clone, Copy)]
 pub struct SystemDns;
 
+/// How many names are being resolved at the most. The machine cannot be stopped asking: who has given up on an answer leaves a
+/// thread behind until it comes.
+static LOOKUPS: Semaphore = Semaphore::const_new(32);
+
 #[async_trait]
 impl Dns for SystemDns {
     async fn resolve(&self, name: &str) -> std::result::Result<Vec<IpAddr>, String> {
+        let place = LOOKUPS.acquire().await.map_err(|closed| closed.to_string())?;
+        let asked = name.to_owned();
+        let lookup = tokio::task::spawn_blocking(move || {
+            let _place = place;
+            (asked.as_str(), 0).to_socket_addrs()
+        });
         // The machine says "no such name" and "no answer" alike; neither names an address.
-        match tokio::net::lookup_host((name, 0)).await {
+        match lookup.await.map_err(|crash| crash.to_string())? {
             Ok(found) => Ok(found.map(|address| address.ip()).collect()),
             Err(error) => {
                 tracing::debug!(name, %error, "a name was not resolved");

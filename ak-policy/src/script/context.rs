@@ -63,7 +63,7 @@ fn write(name: &str, value: &Dynamic) -> Result<(), Wrong> {
         // Written back by what was changed below it, which is kept already.
         FLOW_PLAN if value.is::<PlanView>() => {}
         FLOW_PLAN | IP | NOW | Context::GEOIP | Context::ASN => return Err(format!("{name} cannot be changed").into()),
-        _ => run.change_context(name, Some(kept(name, value)?)),
+        _ => run.change_context(name, Some(kept(name, value)?))?,
     }
     Ok(())
 }
@@ -90,7 +90,7 @@ fn remove(name: &str) -> Result<Dynamic, Wrong> {
     match name {
         FLOW_PLAN | IP | NOW | Context::GEOIP | Context::ASN => return Err(format!("{name} cannot be changed").into()),
         PENDING_USER => Run::current()?.change_pending_user(None),
-        _ => Run::current()?.change_context(name, None),
+        _ => Run::current()?.change_context(name, None)?,
     }
     Ok(was)
 }

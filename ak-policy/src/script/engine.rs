@@ -11,7 +11,7 @@ use rhai::{AST, Dynamic, Engine, EvalAltResult, Module, OptimizationLevel, Posit
 
 use super::language::{Code, Language};
 use super::python::Surroundings;
-use super::run::Run;
+use super::run::{Run, shortened};
 use super::table::Table;
 use super::{accounts, context, functions, group_search, people, request, time};
 use crate::policy::Failure;
@@ -145,7 +145,7 @@ impl Machine {
 
 /// What went wrong in a translated script, in the words of Python and at its line there; of columns the translation keeps none.
 fn translated(failure: Failure, error: &EvalAltResult, translation: &Translation) -> Failure {
-    let message = crate::python::error_text(error).unwrap_or(failure.message);
+    let message = crate::python::error_text(error).map_or(failure.message, visible);
     let line = failure.line.and_then(|line| translation.python_line(line));
     Failure { message, line, column: None, ..failure }
 }
@@ -243,5 +243,18 @@ fn innermost(error: &EvalAltResult) -> &EvalAltResult {
 }
 
 fn failure(message: String, place: Position) -> Failure {
-    Failure { message, line: place.line(), column: place.position(), log: Vec::new() }
+    Failure { message: visible(message), line: place.line(), column: place.position(), log: Vec::new() }
+}
+
+/// An error as administrators can read it: no letter of it hides, or turns the line round that it stands in.
+fn visible(message: String) -> String {
+    let hidden = |c: char| {
+        (c.is_control() && c != '\n')
+            || matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+    };
+    if !message.chars().any(hidden) {
+        return shortened(message);
+    }
+    let shown = |c: char| if hidden(c) { c.escape_unicode().to_string() } else { c.to_string() };
+    shortened(message.chars().map(shown).collect())
 }

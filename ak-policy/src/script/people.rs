@@ -57,8 +57,8 @@ impl User {
 
     fn set_attributes(&self, attributes: &Map) -> Result<(), Wrong> {
         let Some(pk) = self.pk() else { return Err("nobody has signed in".into()) };
-        let attributes = to_object(attributes)?;
-        Run::current()?.state().attributes.insert(pk, attributes);
+        let (attributes, run) = (to_object(attributes)?, Run::current()?);
+        run.state().attributes.insert(pk, attributes);
         Ok(())
     }
 

@@ -17,6 +17,15 @@ use crate::request::Request;
 /// How many lines a script logs, and messages it gives, at the most.
 const LINES: usize = 100;
 
+/// Characters of a line, a message or an error at the most.
+const LINE: usize = 2_000;
+
+/// Bytes that a script changes, or notes as events, at the most.
+const KEPT: usize = 256 << 10;
+
+/// What an entry counts beside its content, in bytes.
+const ENTRY: usize = 32;
+
 /// One evaluation of a script.
 #[derive(Debug)]
 pub(crate) struct Run {
@@ -34,6 +43,8 @@ pub(crate) struct State {
     pub(crate) messages: Vec<String>,
     pub(crate) log: Vec<LogLine>,
     pub(crate) changes: Changes,
+    /// How much of [`KEPT`] is used up.
+    kept: usize,
     /// What flows have gathered, from the first change on.
     pub(crate) context: Option<Context>,
     /// The attributes of accounts that the script has changed.
@@ -105,25 +116,37 @@ impl Run {
         let timestamp = self.request.services.clock.now();
         let mut state = self.state();
         if state.log.len() < LINES {
-            state.log.push(LogLine { level, event, timestamp });
+            state.log.push(LogLine { level, event: shortened(event), timestamp });
         }
     }
 
     pub(crate) fn message(&self, message: String) {
         let mut state = self.state();
         if state.messages.len() < LINES {
-            state.messages.push(message);
+            state.messages.push(shortened(message));
         }
     }
 
     /// Notes something that is to happen when the decision is kept.
     pub(crate) fn effect(&self, effect: PolicyEffect) -> Result<(), Wrong> {
+        match &effect {
+            PolicyEffect::Event { action, context } => self.keep(action.len() + weight_of(context))?,
+            PolicyEffect::SetAttributes { attributes, .. } => self.keep(weight_of(attributes))?,
+            PolicyEffect::AddToGroup { .. } | PolicyEffect::RemoveFromGroup { .. } | PolicyEffect::ExpirePassword { .. } => {}
+        }
         let mut state = self.state();
         if state.changes.effects.len() >= LINES {
             return Err("the script makes too much happen".into());
         }
         state.changes.effects.push(effect);
         Ok(())
+    }
+
+    /// Takes so many bytes off what the script may keep beyond its end.
+    pub(crate) fn keep(&self, bytes: usize) -> Result<(), Wrong> {
+        let mut state = self.state();
+        state.kept = state.kept.saturating_add(bytes);
+        if state.kept > KEPT { Err("the script keeps too much".into()) } else { Ok(()) }
     }
 
     /// What flows have gathered, with what the script has changed of it.
@@ -133,7 +156,8 @@ impl Run {
     }
 
     /// Changes what flows have gathered, for the rest of the script and for whoever keeps the decision.
-    pub(crate) fn change_context(&self, name: &str, value: Option<Value>) {
+    pub(crate) fn change_context(&self, name: &str, value: Option<Value>) -> Result<(), Wrong> {
+        self.keep(ENTRY + name.len() + value.as_ref().map_or(0, weight))?;
         let mut state = self.state();
         let context = state.context.get_or_insert_with(|| self.request.context.clone());
         match value {
@@ -148,6 +172,7 @@ impl Run {
                 state.changes.removed.push(name.to_owned());
             }
         }
+        Ok(())
     }
 
     /// Changes which account is being identified.
@@ -157,4 +182,27 @@ impl Run {
         context.pending_user = user;
         state.changes.pending_user = Some(user);
     }
+}
+
+/// A text that people read, cut off where it is too long for that.
+pub(super) fn shortened(mut text: String) -> String {
+    if let Some((end, _)) = text.char_indices().nth(LINE) {
+        text.truncate(end);
+        text.push('…');
+    }
+    text
+}
+
+/// About how many bytes a value takes.
+fn weight(value: &Value) -> usize {
+    match value {
+        Value::Null | Value::Bool(_) | Value::Number(_) => ENTRY,
+        Value::String(text) => ENTRY + text.len(),
+        Value::Array(entries) => entries.iter().map(weight).sum::<usize>() + ENTRY,
+        Value::Object(map) => ENTRY + weight_of(map),
+    }
+}
+
+fn weight_of(map: &Map<String, Value>) -> usize {
+    map.iter().map(|(name, value)| name.len() + weight(value)).sum()
 }
