@@ -10,7 +10,7 @@ use ak_http::server::{Addresses, Bound, ServeError, bind};
 use ak_http::{App, AppParts, HttpOptions};
 use ak_policy::geo::{GeoFiles, MaxMind};
 use ak_policy::outbound::{HostPattern, HttpOutbound, OutboundOptions};
-use ak_policy::{Services, SystemDns, Tz};
+use ak_policy::{Dns, Services, SystemDns, Tz};
 use ak_store::config::{
     self, ConfigError, ContextProcessors, Loaded, LogFormat, Outbound, Postgresql, Secret, Settings, SslMode,
 };
@@ -68,6 +68,8 @@ pub struct Wiring {
     pub registry: Arc<Registry>,
     /// The time zone in which expressions see dates.
     pub zone: Tz,
+    /// What expressions resolve names with.
+    pub dns: Arc<dyn Dns>,
 }
 
 impl Wiring {
@@ -80,6 +82,7 @@ impl Wiring {
             password_floor: StoreDirectory::FLOOR,
             registry: registry()?,
             zone: zone(config::process_environment())?,
+            dns: Arc::new(SystemDns),
         })
     }
 }
@@ -210,10 +213,10 @@ pub struct Product {
 impl Product {
     /// Opens the store, makes the default objects at the first start, and puts the application together.
     pub async fn open(settings: &Settings, wiring: &Wiring) -> Result<Self, StartError> {
-        let outbound = Arc::new(outbound(&settings.outbound).await?);
+        let outbound = Arc::new(outbound(&settings.outbound, &wiring.dns).await?);
         let (store, secret_key) = open_store(settings, wiring).await?;
         let geo = Arc::new(geo(&settings.events.context_processors, &wiring.clock));
-        let services = Services { zone: wiring.zone, geo, outbound, ..Services::of(&store) };
+        let services = Services { zone: wiring.zone, dns: wiring.dns.clone(), geo, outbound, ..Services::of(&store) };
         let hasher = PasswordHasher::with_limits(wiring.password_cost, Default::default(), wiring.rng.clone());
         let given = |secret: &Option<Secret>| secret.as_ref().map(|s| s.expose().to_owned());
         let bootstrap = Bootstrap {
@@ -268,7 +271,7 @@ fn geo(settings: &ContextProcessors, clock: &Arc<dyn Clock>) -> MaxMind {
 }
 
 /// The one client for requests to other machines.
-async fn outbound(settings: &Outbound) -> Result<HttpOutbound, StartError> {
+async fn outbound(settings: &Outbound, dns: &Arc<dyn Dns>) -> Result<HttpOutbound, StartError> {
     let wrong = |setting, why| StartError::Setting { setting, why };
     let hosts = |setting, texts: &[String]| -> Result<Vec<HostPattern>, StartError> {
         texts.iter().map(|text| text.parse().map_err(|why| wrong(setting, why))).collect()
@@ -286,7 +289,7 @@ async fn outbound(settings: &Outbound) -> Result<HttpOutbound, StartError> {
         return Err(wrong("AUTHENTIK_OUTBOUND__PRIVATE_HOSTS", format!("{} is more than one host", name.1)));
     }
     let scripts = hosts("AUTHENTIK_OUTBOUND__SCRIPT_HOSTS", &settings.script_hosts)?;
-    HttpOutbound::new(Arc::new(SystemDns), OutboundOptions { extra_ca, private, scripts }).map_err(authorities)
+    HttpOutbound::new(dns.clone(), OutboundOptions { extra_ca, private, scripts }).map_err(authorities)
 }
 
 /// What applies blueprints: those that come with the product, and those in the folder that the settings name.

@@ -15,12 +15,13 @@ use std::time::Duration;
 use ak_bins::{Product, Wiring};
 use ak_flows::Bootstrap;
 use ak_http::App;
+use ak_policy::{Dns, SystemDns};
 use ak_store::config::{Settings, load_from};
 use ak_store::directory::keys::{NewKey, issue};
 use ak_store::directory::password::Cost;
 use ak_store::model::{Registry, Store};
 use ak_store::records::{Durability, Group, NewUser, TokenIntent, User};
-use ak_store::{ManualClock, SystemRng};
+use ak_store::{Clock, ManualClock, SystemClock, SystemRng};
 use chrono::{DateTime, Utc};
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::{Value, json};
@@ -57,12 +58,27 @@ pub struct Server {
     running: Option<tokio::task::JoinHandle<()>>,
 }
 
+/// A clock whose date is moved by hand, and whose lengths of time are real.
+struct Ticking(Arc<ManualClock>);
+
+impl Clock for Ticking {
+    fn now(&self) -> DateTime<Utc> {
+        self.0.now()
+    }
+
+    fn monotonic_micros(&self) -> u64 {
+        SystemClock.monotonic_micros()
+    }
+}
+
 /// How a [`Server`] is started.
 pub struct Start {
     environment: Vec<(String, String)>,
     registry: Arc<Registry>,
     place: Option<Arc<Place>>,
     password_floor: Duration,
+    dns: Arc<dyn Dns>,
+    ticking: bool,
 }
 
 impl Default for Start {
@@ -79,6 +95,8 @@ impl Start {
             registry: ak_bins::registry().expect("the product's kinds fit together"),
             place: None,
             password_floor: Duration::ZERO,
+            dns: Arc::new(SystemDns),
+            ticking: false,
         };
         start
             .with("AUTHENTIK_SECRET_KEY", SECRET_KEY)
@@ -125,6 +143,20 @@ impl Start {
         self
     }
 
+    /// With another resolver of names.
+    #[must_use]
+    pub fn dns(mut self, dns: Arc<dyn Dns>) -> Self {
+        self.dns = dns;
+        self
+    }
+
+    /// With limits of time that run out: what the product measures passes, while its date stands still as ever.
+    #[must_use]
+    pub fn ticking(mut self) -> Self {
+        self.ticking = true;
+        self
+    }
+
     /// The settings, and the database they point to.
     pub fn settings(&self) -> (Settings, Arc<Place>) {
         let place = self.place.clone().unwrap_or_else(|| Arc::new(Place::new("ak.sqlite")));
@@ -142,12 +174,13 @@ impl Start {
         let start: DateTime<Utc> = "2026-11-01T12:00:00Z".parse().expect("a date");
         let clock = Arc::new(ManualClock::new(start));
         let wiring = Wiring {
-            clock: clock.clone(),
+            clock: if self.ticking { Arc::new(Ticking(clock.clone())) } else { clock.clone() },
             rng: Arc::new(SystemRng),
             password_cost: Cost::cheap_for_tests(),
             password_floor: self.password_floor,
             registry: self.registry,
             zone: ak_bins::zone(self.environment).expect("the time zone of a test exists"),
+            dns: self.dns,
         };
         let product = Product::open(&settings, &wiring).await.expect("the product opens");
         let bound = product.bind(&settings).expect("its sockets open");
@@ -232,7 +265,6 @@ impl Server {
 
     /// The time that the product sees.
     pub fn now(&self) -> DateTime<Utc> {
-        use ak_store::Clock as _;
         self.clock.now()
     }
 
