@@ -15,6 +15,9 @@ pub struct Challenge {
     pub errors: ResponseErrors,
 }
 
+/// The component that says that somebody was refused.
+pub(crate) const ACCESS_DENIED: &str = "ak-stage-access-denied";
+
 impl Challenge {
     /// A challenge without fields.
     pub fn new(component: &str) -> Self {

@@ -1,6 +1,6 @@
 //! What a flow makes happen: said by stages, done when the turn is kept.
 
-use ak_policy::PolicyEffect;
+use ak_policy::{Denial, PolicyEffect};
 use ak_store::model::Secret;
 use ak_store::records::{NewConsent, Token, TokenIntent, User};
 use chrono::{DateTime, Duration, Utc};
@@ -56,6 +56,8 @@ pub enum Effect {
         /// What is to happen.
         effect: PolicyEffect,
     },
+    /// Somebody was refused: why is kept under the id of the request, which she is shown.
+    Denied(Box<Denial>),
     /// Something is worth noting.
     Event {
         /// What happened.
@@ -114,9 +116,9 @@ impl Proof {
 }
 
 impl Effect {
-    /// Whether it is no more than a policy's note: it needs no session.
+    /// Whether it is no more than a note about policies: it needs no session.
     pub(crate) const fn is_note(&self) -> bool {
-        matches!(self, Self::Policy { effect: PolicyEffect::Event { .. }, .. })
+        matches!(self, Self::Policy { effect: PolicyEffect::Event { .. }, .. } | Self::Denied(_))
     }
 
     /// An event with this context.

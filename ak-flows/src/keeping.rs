@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use ak_policy::PolicyEffect;
+use ak_policy::{Denial, PolicyEffect};
 use ak_store::directory::accounts;
 use ak_store::records::{Durability, Event, NewUser, Repository, Reputation, ScoreChange, Session, User, UserField};
 use ak_store::{Result as StoreResult, StoreError};
@@ -28,7 +28,7 @@ pub(crate) fn durability(effects: &[Effect]) -> Durability {
         | Effect::FinishSetup => true,
         Effect::Login(login) => login.terminate_others,
         Effect::Policy { effect, .. } => !matches!(effect, PolicyEffect::Event { .. }),
-        Effect::Event { .. } => false,
+        Effect::Denied(_) | Effect::Event { .. } => false,
     };
     if effects.iter().any(lasting) { Durability::Full } else { Durability::Relaxed }
 }
@@ -227,6 +227,7 @@ impl<'a> Keeping<'a> {
                 }
                 Effect::Event { action, user, context } => self.note(action, *user, context).await?,
                 Effect::Policy { user, effect } => self.policy(*user, effect).await?,
+                Effect::Denied(denial) => self.denied(denial).await?,
             }
         }
         Ok(())
@@ -369,6 +370,12 @@ impl<'a> Keeping<'a> {
         self.repo.users().touch_login(user.pk, now).await?;
         let age = login.duration.unwrap_or(self.runner.options().browser_age);
         Ok(self.open(Some(user.pk), plan, data, age, login.duration).await?)
+    }
+
+    /// Keeps why somebody was refused.
+    pub(crate) async fn denied(&mut self, denial: &Denial) -> StoreResult<()> {
+        let now = self.runner.store().clock().now();
+        denial.keep(&self.visit.request_id, self.repo, now).await
     }
 
     /// Notes what happened. A sign-in that failed is held against the name and the address.

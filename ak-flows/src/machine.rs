@@ -8,7 +8,7 @@ use ak_store::model::{Pk, Ref};
 use serde_json::{Map, Value, json};
 
 use crate::binding::{FlowStageBinding, InvalidResponseAction};
-use crate::challenge::{Challenge, ResponseErrors};
+use crate::challenge::{ACCESS_DENIED, Challenge, ResponseErrors};
 use crate::effect::Effect;
 use crate::flow::{DeniedAction, Designation, Flow};
 use crate::history::Passed;
@@ -72,7 +72,7 @@ impl Turn {
             Some(to) => Reply::Done(to),
             None => Reply::Challenge(denied(person, typed, refusal.messages.first().map(String::as_str))),
         };
-        Self { refusal: Some(refusal), ..Self::end(reply, Vec::new()) }
+        Self { refusal: Some(refusal.about(person)), ..Self::end(reply, Vec::new()) }
     }
 }
 
@@ -125,7 +125,9 @@ async fn go_on(run: &mut Run<'_>, answer: Option<&Answer>) -> Result<Turn, Stage
         match go {
             Go::On => {}
             Go::End(turn) => return Ok(*turn),
-            Go::Restart { .. } if run.restarted && !answered => return run.denied(None).await,
+            Go::Restart { .. } if run.restarted && !answered => {
+                return run.denied("the flow begins again without an end".to_owned(), None).await;
+            }
             Go::Restart { keep_context } => {
                 run.restarted |= !answered;
                 // An answer that was not taken was meant for what is no more.
@@ -212,7 +214,8 @@ impl<'a> Run<'a> {
                 let (context, effects) = (&mut self.plan.context, &mut self.effects);
                 let decision = planner::ask(self.world, at.pk(), subject.as_ref(), context, effects).await;
                 if decision.undecided {
-                    let refusal = Refusal::by("a policy of a stage failed to decide", decision);
+                    let reason = planner::undecided(self.world, binding);
+                    let refusal = Refusal::by(reason, decision);
                     return Ok(Go::end(self.refused(refusal, subject.as_ref())));
                 }
                 if !decision.passing {
@@ -273,7 +276,11 @@ impl<'a> Run<'a> {
             }
             (Step::Retry(_) | Step::Deny(_), Some(keep_context)) => Ok(Go::Restart { keep_context }),
             (Step::Retry(errors), None) => self.retry(errors, stage).await,
-            (Step::Deny(message), None) => Ok(Go::end(self.denied(message).await?)),
+            (Step::Deny(message), None) => {
+                let said = message.as_ref().map(|message| format!(": {message}")).unwrap_or_default();
+                let reason = format!("the stage {} refuses{said}", self.world.snapshot.name_of(binding.stage.pk()));
+                Ok(Go::end(self.denied(reason, message).await?))
+            }
             (Step::Leave(to), _) => Ok(Go::end(self.done(Some(to)))),
             (Step::Switch { to, keep_context }, _) => Ok(Go::end(self.switch(to, keep_context).await?)),
         }
@@ -283,7 +290,7 @@ impl<'a> Run<'a> {
         match self.ask(stage, None).await? {
             Step::Show(challenge) => Ok(Go::end(self.show(Challenge { errors, ..challenge }))),
             // A stage that asks again must have something to ask.
-            _ => Ok(Go::end(self.denied(None).await?)),
+            _ => Ok(Go::end(self.denied("a stage has nothing to ask again".to_owned(), None).await?)),
         }
     }
 
@@ -328,19 +335,21 @@ impl<'a> Run<'a> {
     fn refused(&mut self, refusal: Refusal, subject: Option<&Person>) -> Turn {
         // Where pages must not tell whether there is an account, this one does not either.
         let typed = shown_user(&self.plan.context);
+        let refusal = refusal.about(subject);
         let subject = if typed.is_some() { None } else { subject };
         let turn = Turn::refused(self.flow, refusal, self.plan.next.as_deref(), subject, typed);
         Turn { effects: std::mem::take(&mut self.effects), ..turn }
     }
 
-    async fn denied(&mut self, message: Option<String>) -> Result<Turn, StageError> {
-        let subject = match self.plan.context.pending_user {
-            Some(_) if self.plan.context.get(SHOWN_USER).is_none() => self.subject().await?,
-            _ => None,
-        };
+    /// The end of the flow in a stage: `reason` for administrators, `message` for the person.
+    async fn denied(&mut self, reason: String, message: Option<String>) -> Result<Turn, StageError> {
+        let subject = self.subject().await?;
+        let refusal = Some(Refusal::new(reason).about(subject.as_ref()));
+        let is_shown = self.plan.context.pending_user.is_some() && self.plan.context.get(SHOWN_USER).is_none();
+        let subject = subject.filter(|_| is_shown);
         let typed = shown_user(&self.plan.context).or_else(|| self.plan.context.text(Context::PENDING_USER_IDENTIFIER));
         let reply = Reply::Challenge(denied(subject.as_ref(), typed, message.as_deref()));
-        Ok(Turn::end(reply, std::mem::take(&mut self.effects)))
+        Ok(Turn { refusal, ..Turn::end(reply, std::mem::take(&mut self.effects)) })
     }
 
     /// The end of the flow: at `to`, or where the person wanted to go.
@@ -384,7 +393,10 @@ impl<'a> Run<'a> {
         let planned = planner::plan(self.world, to, flow, context, subject, next.clone(), &mut effects).await;
         Ok(match planned {
             Ok(plan) => Turn { plan: Some(plan), ..Turn::end(Reply::Done(format!("/if/flow/{}/", flow.slug)), effects) },
-            Err(refusal) => Turn { effects, ..Turn::refused(flow, refusal, next.as_deref(), subject, None) },
+            Err(refusal) => {
+                let reason = format!("the flow {}, to which this one leads on: {}", flow.slug, refusal.reason);
+                Turn { effects, ..Turn::refused(flow, Refusal { reason, ..refusal }, next.as_deref(), subject, None) }
+            }
         })
     }
 }
@@ -398,5 +410,5 @@ pub(crate) fn shown_user(context: &Context) -> Option<&str> {
 }
 
 fn denied(person: Option<&Person>, typed: Option<&str>, message: Option<&str>) -> Challenge {
-    Challenge::new("ak-stage-access-denied").about(person, typed).with_some("error_message", message)
+    Challenge::new(ACCESS_DENIED).about(person, typed).with_some("error_message", message)
 }

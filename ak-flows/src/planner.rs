@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ak_policy::{Context, Decision, HttpRequest, Request, decide};
+use ak_policy::{Context, Decision, Denial, HttpRequest, Request, decide};
 use ak_store::directory::Person;
 use ak_store::model::{Key, Pk, Ref};
 
@@ -10,7 +10,7 @@ use crate::binding::FlowStageBinding;
 use crate::effect::Effect;
 use crate::flow::{Authentication, Designation, Flow};
 use crate::plan::{Plan, PlanStep};
-use crate::stage::{Stage, World};
+use crate::stage::{Client, Stage, World};
 
 /// Why a flow cannot be begun, or gone on with.
 #[derive(Debug, Clone)]
@@ -19,6 +19,8 @@ pub struct Refusal {
     pub reason: String,
     /// For the person.
     pub messages: Vec<String>,
+    /// The user name of the account that was asked about, if any.
+    pub about: Option<String>,
     /// What the policies said, if they were asked.
     pub decision: Option<Decision>,
     /// There is nothing to do: who has signed in need not sign in.
@@ -26,12 +28,30 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    fn new(reason: impl Into<String>) -> Self {
-        Self { reason: reason.into(), messages: Vec::new(), decision: None, already_done: false }
+    pub(crate) fn new(reason: impl Into<String>) -> Self {
+        Self { reason: reason.into(), messages: Vec::new(), about: None, decision: None, already_done: false }
     }
 
     pub(crate) fn by(reason: impl Into<String>, decision: Decision) -> Self {
         Self { messages: decision.messages.clone(), decision: Some(decision), ..Self::new(reason) }
+    }
+
+    /// Of this account, unless it is said already.
+    pub(crate) fn about(self, person: Option<&Person>) -> Self {
+        let about = self.about.or_else(|| person.map(|person| person.user.username.clone()));
+        Self { about, ..self }
+    }
+
+    /// It, as it is kept for administrators. `None`: nobody was refused anything.
+    pub(crate) fn denial(&self, slug: &str, client: &Client) -> Option<Denial> {
+        let denial = || Denial {
+            what: format!("the flow {slug}"),
+            reason: self.reason.clone(),
+            user: self.about.clone(),
+            client_ip: client.ip,
+            decision: self.decision.clone(),
+        };
+        (!self.already_done).then(denial)
     }
 }
 
@@ -78,7 +98,7 @@ pub(crate) async fn check_policies(
     effects: &mut Vec<Effect>,
 ) -> Result<(), Refusal> {
     let decision = ask(world, flow.pk(), subject, context, effects).await;
-    if decision.passing { Ok(()) } else { Err(Refusal::by("the policies of the flow refuse", decision)) }
+    if decision.passing { Ok(()) } else { Err(Refusal::by("the policies of the flow refuse", decision).about(subject)) }
 }
 
 /// Makes a plan. `subject` is the account that the context names, else the one that has signed in; `effects` take up what policies
@@ -108,7 +128,7 @@ pub async fn plan(
         if binding.evaluate_on_plan {
             let decision = ask(world, to.pk(), subject, &mut context, effects).await;
             if decision.undecided {
-                return Err(Refusal::by("a policy of a stage failed to decide", decision));
+                return Err(Refusal::by(undecided(world, binding), decision).about(subject));
             }
             if !decision.passing {
                 continue;
@@ -128,6 +148,11 @@ pub async fn plan(
         entered: false,
         next,
     })
+}
+
+/// Why nobody is led past a stage of which no policy could say whether it is to be passed over.
+pub(crate) fn undecided(world: &World<'_>, binding: &FlowStageBinding) -> String {
+    format!("a policy of the stage {} failed to decide", world.snapshot.name_of(binding.stage.pk()))
 }
 
 /// How many stage bindings a flow has, and the revision of the newest.

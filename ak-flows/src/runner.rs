@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::brand::Brand;
-use crate::challenge::Challenge;
+use crate::challenge::{ACCESS_DENIED, Challenge};
 use crate::directory::Directory;
 use crate::effect::{Effect, Login};
 use crate::flow::Flow;
@@ -251,7 +251,14 @@ impl Runner {
             let failed = outcome.as_ref().is_ok_and(|outcome| outcome.failed);
             self.wait(begun, failed).await;
         }
-        outcome
+        let mut outcome = outcome?;
+        if let Page::Challenge(challenge, true) = &mut outcome.page
+            && challenge.component == ACCESS_DENIED
+        {
+            // What is kept of the denial is found by it.
+            challenge.fields.insert("request_id".into(), visit.request_id.as_str().into());
+        }
+        Ok(outcome)
     }
 
     /// Waits until as much time has passed since `begun` as an answer takes at least: an answer that tells of a wrong password long
@@ -319,6 +326,8 @@ impl Runner {
         let (at, flow) = snapshot.by::<Flow>("slug", slug).ok_or(RunError::NoFlow)?;
         let mut begun = Vec::new();
         let plan = self.begin(&self.world(&snapshot, visit), at, flow, context, None, &mut begun).await?;
+        let refusal = plan.as_ref().err().and_then(|refusal| refusal.denial(&flow.slug, &visit.client));
+        begun.extend(refusal.map(|denial| Effect::Denied(Box::new(denial))));
         self.note(visit, begun).await?;
         let plan = match plan {
             Ok(plan) => plan,
@@ -383,6 +392,7 @@ impl Runner {
         if let Some(refusal) = &turn.refusal {
             let decision = refusal.decision.as_ref().and_then(|d| serde_json::to_string(d).ok()).unwrap_or_default();
             tracing::info!(flow = flow.slug, request_id = visit.request_id, reason = refusal.reason, decision, "flow refused");
+            turn.effects.extend(refusal.denial(&flow.slug, &visit.client).map(|denial| Effect::Denied(Box::new(denial))));
         }
         // The first page can be shown again from nothing. What another room or another flow has gathered cannot be gathered again, and
         // what a turn makes happen has to happen.
@@ -437,8 +447,11 @@ impl Runner {
         if let Err(Unkept::Refused(message)) = kept {
             // Nothing of the turn happens, and the flow is over.
             tracing::info!(request_id = visit.request_id, message, "what a flow relied on does not hold any more");
-            kept = self.transact(visit, None, &[], Vec::new(), fresh).await;
-            let denied = Challenge::new("ak-stage-access-denied").about(None, None).with("error_message", message);
+            let slug = plan.as_ref().or(before).map_or("that has ended", |plan| &plan.slug);
+            let refusal = Refusal::new(message).about(visit.person.as_ref());
+            let denied = refusal.denial(slug, &visit.client).map(|denial| Effect::Denied(Box::new(denial)));
+            kept = self.transact(visit, None, denied.as_slice(), Vec::new(), fresh).await;
+            let denied = Challenge::new(ACCESS_DENIED).about(None, None).with("error_message", message);
             page = Page::Challenge(denied, true);
         }
         match kept {
@@ -485,6 +498,7 @@ impl Runner {
             match note {
                 Effect::Event { action, user, context } => keep.note(action, user, &context).await?,
                 Effect::Policy { user, effect } => keep.policy(user, &effect).await?,
+                Effect::Denied(denial) => keep.denied(&denial).await?,
                 _ => {}
             }
         }

@@ -1,14 +1,14 @@
 //! A decision, as a value that can be shown.
 
 use ak_store::model::Pk;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, json};
 use uuid::Uuid;
 
 use crate::policy::{Changes, Failure, LogLine, PolicyEffect};
 
 /// Whether somebody may, and why.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Decision {
     /// Whether the request is let through.
     pub passing: bool,
@@ -25,7 +25,7 @@ pub struct Decision {
 }
 
 /// What one binding said.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Trace {
     /// The binding.
     pub binding: String,
@@ -40,17 +40,17 @@ pub struct Trace {
     /// The result that counted.
     pub passing: bool,
     /// What it told the person.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub messages: Vec<String>,
     /// What it logged.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub log: Vec<LogLine>,
     /// How long it took, in microseconds.
     pub micros: u64,
 }
 
 /// Whom or what a binding asks.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Subject {
     /// A policy, by name.
@@ -64,7 +64,7 @@ pub enum Subject {
 }
 
 /// What came of asking.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// It answered.

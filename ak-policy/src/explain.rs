@@ -4,26 +4,32 @@ use std::fmt::{Display, Formatter, Result};
 
 use crate::decision::{Decision, Outcome, Subject, Trace};
 
+/// With `{:#}` every binding is named by its key.
 impl Display for Decision {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
         f.write_str(if self.passing { "let through" } else { "refused" })?;
         if self.undecided {
             f.write_str(", because of an error")?;
         }
-        self.messages.iter().try_for_each(|message| write!(f, "\n  says: {message}"))?;
-        self.trace.iter().try_for_each(|trace| write!(f, "\n  {trace}"))
+        let bindings = f.alternate();
+        self.trace.iter().try_for_each(|trace| if bindings { write!(f, "\n  {trace:#}") } else { write!(f, "\n  {trace}") })
     }
 }
 
 impl Display for Trace {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
-        write!(f, "{}. {}: ", self.order, self.subject)?;
+        write!(f, "{}. {}", self.order, self.subject)?;
+        if f.alternate() {
+            write!(f, " (binding {})", self.binding)?;
+        }
+        f.write_str(": ")?;
         match &self.outcome {
-            Outcome::Answered if self.negate => write!(f, "{}, after being turned round", yes_or_no(self.passing))?,
+            Outcome::Answered if self.negate => write!(f, "{} after negate", yes_or_no(self.passing))?,
             Outcome::Answered => f.write_str(yes_or_no(self.passing))?,
             Outcome::Failed(failure) => write!(f, "failed: {failure}; {} instead", yes_or_no(self.passing))?,
         }
         write!(f, " ({} µs)", self.micros)?;
+        self.messages.iter().try_for_each(|message| write!(f, "\n     says: {message}"))?;
         self.log.iter().try_for_each(|line| write!(f, "\n     {}: {}", line.level, line.event))
     }
 }

@@ -23,6 +23,7 @@ mod application;
 mod binding;
 mod context;
 mod decision;
+mod denial;
 mod engine;
 mod explain;
 pub mod geo;
@@ -46,6 +47,7 @@ pub use binding::{EngineMode, POLICY_FIELDS, PolicyBinding, PolicyShown, PolicyT
 pub use chrono_tz::Tz;
 pub use context::Context;
 pub use decision::{Decision, Outcome, Subject, Trace};
+pub use denial::{Denial, Kept};
 pub use engine::{decide, decide_all, decide_many};
 pub use kinds::kinds;
 pub use mapping::{MAPPING_FIELDS, PropertyMapping, PropertyMappingShown};

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use ak_store::model::Target;
 use chrono::{DateTime, Utc};
-use serde::Serialize;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
@@ -59,7 +60,7 @@ impl Verdict {
 }
 
 /// A policy could not decide. The text is for administrators.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, thiserror::Error)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, thiserror::Error)]
 #[error("{message}{}", self.place())]
 pub struct Failure {
     /// What went wrong.
@@ -105,6 +106,21 @@ pub struct LogLine {
     pub event: String,
     /// When.
     pub timestamp: DateTime<Utc>,
+}
+
+impl<'de> Deserialize<'de> for LogLine {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        struct Kept {
+            level: String,
+            event: String,
+            timestamp: DateTime<Utc>,
+        }
+        let Kept { level, event, timestamp } = Kept::deserialize(deserializer)?;
+        let known = ["debug", "info", "warning", "error"].into_iter().find(|known| *known == level);
+        let level = known.ok_or_else(|| D::Error::custom(format!("there is no level {level}")))?;
+        Ok(Self { level, event, timestamp })
+    }
 }
 
 /// What policies changed, in the order in which they did.

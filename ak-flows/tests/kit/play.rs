@@ -100,6 +100,7 @@ fn effect_line(effect: &Effect) -> String {
         Effect::UpdateUser { user, changes, .. } => format!("* account {user}: {}", changes.names().join(", ")),
         Effect::Consent(consent) => format!("* consent of {} to {:?}", consent.user, consent.permissions),
         Effect::FinishSetup => "* set-up is over".into(),
+        Effect::Denied(denial) => format!("* {} denied", denial.what),
         Effect::Event { action, .. } => format!("* event {action}"),
     }
 }

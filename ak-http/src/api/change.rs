@@ -23,7 +23,7 @@ pub(super) async fn put(
     let (pk, changed) = unit.write(|draft| {
         let pk = draft.put(kind.meta.model, at, input, change)?;
         let object = draft.snapshot().object(pk);
-        let what = object.map(|o| name(o, kind)).unwrap_or_default();
+        let what = object.map(|o| kind.name_of(o)).unwrap_or_default();
         let remarks = object.and_then(|o| o.body()).map(|body| body.remarks()).unwrap_or_default();
         Ok((pk, (!draft.is_clean()).then_some((what, remarks))))
     })?;
@@ -50,7 +50,7 @@ pub(super) async fn delete(app: &App, caller: &Caller, pk: Pk) -> Result<(), Api
     if !unit.write(|draft| draft.delete(pk))? {
         return Err(ApiError::NotFound("Not found.".into()));
     }
-    let event = model_event(app, caller, "model_deleted", kind, pk, &name(object, kind));
+    let event = model_event(app, caller, "model_deleted", kind, pk, &kind.name_of(object));
     unit.records().events().add(&event).await?;
     unit.save().await?;
     Ok(())

@@ -190,7 +190,7 @@ pub(super) fn referrers(snapshot: &Snapshot, target: Key) -> Vec<Value> {
         let info = snapshot.kind_of(object)?;
         Some(json!({
             "app": info.meta.app(), "model_name": info.meta.model_name(), "pk": address(object, info),
-            "name": name(object, info), "action": on_delete(object, info, target),
+            "name": info.name_of(object), "action": on_delete(object, info, target),
         }))
     });
     rows.collect()
@@ -214,16 +214,5 @@ fn address(object: &Object, info: &KindInfo) -> String {
             let document = object.body().map(|b| b.document()).unwrap_or_default();
             document.get(field).and_then(Value::as_str).map_or_else(|| object.pk.to_string(), str::to_owned)
         }
-    }
-}
-
-/// What people call an object.
-pub(super) fn name(object: &Object, info: &KindInfo) -> String {
-    let document = object.body().map(|b| b.document()).unwrap_or_default();
-    let label = document.get(info.meta.label);
-    match label {
-        Some(Value::String(name)) => name.clone(),
-        Some(other) => format!("{} #{other}", info.meta.name),
-        None => format!("{} {}", info.meta.name, object.pk),
     }
 }

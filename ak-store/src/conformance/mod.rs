@@ -19,6 +19,7 @@
 #[cfg(all(feature = "postgres", unix))]
 pub mod cluster;
 pub mod consents;
+pub mod decision_traces;
 pub mod events;
 pub mod groups;
 pub mod objects;
@@ -123,6 +124,7 @@ macro_rules! conformance_suite {
             consents: put_and_find, lists, deletion;
             password_history: the_last_are_kept, forgetting;
             reputation: scores_are_bounded, totals, lists, deletion;
+            decision_traces: put_and_find, expiry, too_many;
             events: add_and_find, lists, expiry;
             tasks: add_and_find, lists, claim_in_order, a_task_has_one_owner, leases_end, retry_and_death, lost_in_the_last_try,
                 next_due, claims_are_exclusive, forget_finished;

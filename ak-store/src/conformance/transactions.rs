@@ -107,6 +107,9 @@ pub async fn views_refuse_writes(pair: Pair) {
     refused("tasks.delete_finished", tasks.delete_finished(at(0)).await);
 
     refused("events.delete_expired", view.events().delete_expired(at(0)).await);
+    let traces = view.decision_traces();
+    refused("decision_traces.put", traces.put(&super::decision_traces::trace("a", 0)).await);
+    refused("decision_traces.delete_expired", traces.delete_expired(at(0)).await);
     refused("settings.put", view.settings().put("s", &json!(1)).await);
     refused("settings.add_if_absent", view.settings().add_if_absent("s", &json!(1)).await);
     refused("objects.lock_revision", view.objects().lock_revision().await);

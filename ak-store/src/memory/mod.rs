@@ -5,6 +5,7 @@
 //! state that was published last, and stays as it is.
 
 mod consents;
+mod decision_traces;
 mod events;
 mod groups;
 mod objects;
@@ -28,7 +29,7 @@ use tokio::sync::{Mutex, OwnedMutexGuard};
 use self::state::State;
 use crate::error::Result;
 use crate::records::{
-    Backend, By, Consents, Durability, Events, Groups, Objects, Page, PasswordHistories, Repository, Reputations, Roles,
+    Backend, By, Consents, DecisionTraces, Durability, Events, Groups, Objects, Page, PasswordHistories, Repository, Reputations, Roles,
     Sessions, Settings, Tasks, Tokens, Users, rules,
 };
 
@@ -131,6 +132,10 @@ impl Repository for Tx {
     }
 
     fn consents(&mut self) -> &mut dyn Consents {
+        self
+    }
+
+    fn decision_traces(&mut self) -> &mut dyn DecisionTraces {
         self
     }
 

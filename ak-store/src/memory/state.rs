@@ -8,7 +8,7 @@ use imbl::{HashMap, OrdMap, OrdSet};
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::records::{Consent, Event, Group, ObjectRow, Reputation, Session, Task, Token, User};
+use crate::records::{Consent, DecisionTrace, Event, Group, ObjectRow, Reputation, Session, Task, Token, User};
 
 /// Hash that a session or a token is found by.
 pub(super) type Hash = [u8; 32];
@@ -45,6 +45,10 @@ pub(super) struct State {
     pub(super) consents: OrdMap<i64, Arc<Consent>>,
     /// (account, application) to the consent.
     pub(super) consent_keys: OrdMap<(i64, Uuid), i64>,
+
+    pub(super) decision_traces: HashMap<String, Arc<DecisionTrace>>,
+    /// (made, reference)
+    pub(super) decision_times: OrdSet<(DateTime<Utc>, String)>,
 
     /// (account, number) to the hash: the higher the number, the newer.
     pub(super) password_history: OrdMap<(i64, u64), Arc<str>>,

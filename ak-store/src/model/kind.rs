@@ -12,6 +12,7 @@ use serde_json::{Map, Value};
 
 use super::errors::Errors;
 use super::field::{Field, OnDelete, compile, reference_at};
+use super::object::Object;
 use super::pk::{Space, Target};
 use super::snapshot::Row;
 use crate::clock::Rng;
@@ -300,6 +301,16 @@ impl std::fmt::Debug for KindInfo {
 }
 
 impl KindInfo {
+    /// What people call an object of this kind.
+    pub fn name_of(&self, object: &Object) -> String {
+        let document = object.body().map(|body| body.document()).unwrap_or_default();
+        match document.get(self.meta.label) {
+            Some(Value::String(name)) => name.clone(),
+            Some(other) => format!("{} #{other}", self.meta.name),
+            None => format!("{} {}", self.meta.name, object.pk),
+        }
+    }
+
     /// Describes the kind `K`. A schema that the reflection does not understand whole is an error: it would lose references.
     pub(super) fn of<K: Kind>(index: usize) -> Result<Self, String> {
         let mut roles = Roles::<K>::new();

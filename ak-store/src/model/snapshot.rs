@@ -96,6 +96,13 @@ impl Snapshot {
         self.registry.kind(object.kind?)
     }
 
+    /// What people call the object with this key; the key itself where it cannot be told.
+    pub fn name_of(&self, pk: Pk) -> String {
+        let object = self.object(pk);
+        let named = object.and_then(|object| Some(self.kind_of(object)?.name_of(object)));
+        named.unwrap_or_else(|| pk.to_string())
+    }
+
     /// The object that `to` refers to, as the type that it names. `None` if it is not there, or cannot be read.
     pub fn get<T: ?Sized + Target>(&self, to: Ref<T>) -> Option<&T> {
         self.view(self.object(to.pk())?)

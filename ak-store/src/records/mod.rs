@@ -13,6 +13,7 @@
 //! 3. Its part of the conformance suite (`conformance/`), which all backends run.
 
 mod consent;
+mod decision_trace;
 mod event;
 mod filter;
 mod group;
@@ -30,6 +31,7 @@ mod user;
 use async_trait::async_trait;
 
 pub use consent::{Consent, ConsentFilter, Consents, NewConsent};
+pub use decision_trace::{DecisionTrace, DecisionTraces};
 pub use event::{Event, EventFilter, Events};
 pub use filter::{AttributeIs, By, Moments};
 pub use group::{Group, GroupFilter, GroupOrder, Groups};
@@ -106,6 +108,8 @@ pub trait Repository: Send {
     fn password_histories(&mut self) -> &mut dyn PasswordHistories;
     /// How those who try to sign in have done.
     fn reputations(&mut self) -> &mut dyn Reputations;
+    /// Why people were refused.
+    fn decision_traces(&mut self) -> &mut dyn DecisionTraces;
     /// What happened.
     fn events(&mut self) -> &mut dyn Events;
     /// Work to do later.
@@ -122,6 +126,9 @@ pub trait Repository: Send {
 
 /// How many records a clean-up removes at once, at the most: one that takes long would keep everybody else from writing.
 pub const CLEAN_BATCH: u64 = 1000;
+
+/// How many traces of decisions are kept at the most; what is more is removed by the next clean-up.
+pub const MOST_TRACES: u64 = 10_000;
 
 /// A part of a list: how many rows to leave out, and how many to give at the most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

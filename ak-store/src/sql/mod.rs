@@ -25,6 +25,7 @@ mod connection;
 mod consents;
 #[cfg(feature = "sqlite")]
 pub mod copies;
+mod decision_traces;
 mod dialect;
 mod error;
 mod events;

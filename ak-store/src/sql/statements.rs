@@ -5,7 +5,7 @@ use uuid::Uuid;
 use super::dialect::Dialect;
 use super::groups::with_parents;
 use super::query::Query;
-use super::{consents, events, groups, objects, password_history, reputation, roles, sessions, settings, tasks, tokens, users};
+use super::{consents, decision_traces, events, groups, objects, password_history, reputation, roles, sessions, settings, tasks, tokens, users};
 use crate::clock::from_micros;
 use crate::records::{
     AttributeIs, By, ConsentFilter, EventFilter, GroupFilter, GroupOrder, Moments, ReputationFilter, ReputationOrder,
@@ -23,6 +23,7 @@ fn statements(dialect: &Dialect) -> Vec<String> {
         consents::STATEMENTS,
         password_history::STATEMENTS,
         reputation::STATEMENTS,
+        decision_traces::STATEMENTS,
         events::STATEMENTS,
         tasks::STATEMENTS,
         settings::STATEMENTS,

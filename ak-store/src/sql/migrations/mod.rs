@@ -24,6 +24,7 @@ const MIGRATIONS: &[Migration] = &[
     Migration { version: 3, name: "consent", statements: include_str!("0003_consent.sql") },
     Migration { version: 4, name: "reputation", statements: include_str!("0004_reputation.sql") },
     Migration { version: 5, name: "password history", statements: include_str!("0005_password_history.sql") },
+    Migration { version: 6, name: "decision_traces", statements: include_str!("0006_decision_traces.sql") },
 ];
 
 /// Where the steps taken are noted.

@@ -1,0 +1,101 @@
+//! Why somebody was refused, as it is kept for whoever is asked about it.
+
+use std::fmt::{Display, Formatter};
+use std::net::IpAddr;
+
+use ak_store::records::{DecisionTrace, Repository};
+use ak_store::{Result, StoreError};
+use chrono::{DateTime, Duration, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::decision::Decision;
+
+/// For how long it is kept.
+const KEEP_DAYS: i64 = 30;
+
+/// How much is kept of one text, and of all texts of a denial, in characters.
+const LONGEST: usize = 2_000;
+const MOST: usize = 64_000;
+
+/// Texts as long as a key or a moment are kept whole, however much there is.
+const SHORT: usize = 64;
+
+/// Why somebody was refused. Whoever shows a reference to the person keeps it under that reference.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Denial {
+    /// What was refused: `the flow default-authentication-flow`.
+    pub what: String,
+    /// Why, in words for administrators.
+    pub reason: String,
+    /// The user name of the account that was asked about, if any.
+    pub user: Option<String>,
+    /// Where the request came from.
+    pub client_ip: Option<IpAddr>,
+    /// What the policies said, if they were asked.
+    pub decision: Option<Decision>,
+}
+
+impl Denial {
+    /// Keeps it under the reference that the person is shown, for thirty days.
+    pub async fn keep(&self, reference: &str, repo: &mut dyn Repository, now: DateTime<Utc>) -> Result<()> {
+        let mut body = json!(self);
+        shorten(&mut body, &mut MOST.clone());
+        let body = body.as_object().cloned().unwrap_or_default();
+        let (reference, expires) = (reference.to_owned(), now + Duration::days(KEEP_DAYS));
+        repo.decision_traces().put(&DecisionTrace { reference, body, created: now, expires }).await
+    }
+
+    /// What is kept under a reference, if it need not be forgotten at `now`.
+    pub async fn find(reference: &str, repo: &mut dyn Repository, now: DateTime<Utc>) -> Result<Option<Kept>> {
+        let found = repo.decision_traces().lookup(reference).await?.filter(|trace| trace.expires > now);
+        let read = |trace: DecisionTrace| {
+            let denial = serde_json::from_value(Value::Object(trace.body));
+            let denial = denial.map_err(|error| StoreError::Corrupt(format!("the trace {reference}: {error}")))?;
+            Ok(Kept { reference: trace.reference, created: trace.created, denial })
+        };
+        found.map(read).transpose()
+    }
+}
+
+/// A denial with its reference.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Kept {
+    /// What the person was shown.
+    pub reference: String,
+    /// When it was decided.
+    pub created: DateTime<Utc>,
+    /// Why.
+    pub denial: Denial,
+}
+
+impl Display for Kept {
+    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
+        let Denial { what, reason, user, client_ip, decision } = &self.denial;
+        writeln!(f, "reference {}, {}", self.reference, self.created.format("%Y-%m-%d %H:%M:%S UTC"))?;
+        write!(f, "{what}, asked for by {}", user.as_deref().unwrap_or("nobody that is known"))?;
+        client_ip.iter().try_for_each(|address| write!(f, " from {address}"))?;
+        write!(f, "\n{reason}")?;
+        decision.iter().try_for_each(|decision| write!(f, "\n{decision:#}"))
+    }
+}
+
+/// Cuts texts of which there is too much, and takes out of them what a database does not take.
+fn shorten(value: &mut Value, left: &mut usize) {
+    match value {
+        Value::String(text) => {
+            let length = text.chars().count();
+            let keep = length.min(LONGEST).min((*left).max(SHORT));
+            *left = left.saturating_sub(keep);
+            if keep < length || text.contains('\0') {
+                let mut cut: String =
+                    text.chars().take(keep).map(|letter| if letter == '\0' { '\u{fffd}' } else { letter }).collect();
+                cut.extend((keep < length).then_some('…'));
+                *text = cut;
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| shorten(item, left)),
+        Value::Object(fields) => fields.values_mut().for_each(|field| shorten(field, left)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
