@@ -62,8 +62,11 @@ impl Turn {
     /// `person` or `typed` is whom the page names.
     pub fn refused(flow: &Flow, refusal: Refusal, next: Option<&str>, person: Option<&Person>, typed: Option<&str>) -> Self {
         let next = next.and_then(next::relative);
+        // Where people are asked to sign in for, they would be sent back to the same refusal, and never read why.
+        let comes_back = flow.designation == Designation::Authentication;
         let to = match (refusal.already_done, flow.denied_action, next) {
             (true, _, next) => Some(next.unwrap_or_else(|| ROOT.to_owned())),
+            (false, DeniedAction::MessageContinue, Some(_)) if comes_back => None,
             (false, DeniedAction::MessageContinue | DeniedAction::Continue, Some(next)) => Some(next),
             (false, DeniedAction::Continue, None) => Some(ROOT.to_owned()),
             (false, DeniedAction::Message, _) | (false, DeniedAction::MessageContinue, None) => None,

@@ -1,6 +1,7 @@
 //! Who calls: for our own handlers, and for programs that link ak in.
 
 use ak_flows::Visit;
+use ak_policy::Denial;
 use ak_store::directory::Person;
 use ak_store::records::TokenIntent;
 use axum::extract::{FromRequestParts, OriginalUri, Request, State};
@@ -14,7 +15,6 @@ use crate::client::Origin;
 use crate::error::ApiError;
 use crate::flow_pages::see_other;
 use crate::interfaces::sign_in_for;
-use crate::view::Look;
 
 /// Who calls the API.
 #[derive(Debug, Clone)]
@@ -132,8 +132,15 @@ pub async fn guard(State(guard): State<Guard>, mut request: Request, next: Next)
         let wanted = request.extensions().get::<OriginalUri>().map_or(request.uri(), |original| &original.0);
         return see_other(&sign_in_for(wanted));
     };
-    if guard.group.as_ref().is_some_and(|group| !person.groups.iter().any(|g| g.name == *group)) {
-        return app.denied_page(&Look::of(app, &origin), &origin).into_response();
+    if let Some(group) = guard.group.as_ref().filter(|group| !person.groups.iter().any(|g| g.name == **group)) {
+        let denial = Denial {
+            what: format!("the page {}", request.uri().path()),
+            reason: format!("the account is not in the group {group}, which the route asks for"),
+            user: Some(person.user.username.clone()),
+            client_ip: origin.ip,
+            decision: None,
+        };
+        return app.denied_page(&origin, &denial).await.into_response();
     }
     request.extensions_mut().insert(SignedIn(person));
     let mut response = next.run(request).await;

@@ -3,7 +3,7 @@
 use ak_flows::initial_setup::{self, INITIAL_SETUP};
 use ak_flows::stages::PasswordStage;
 use ak_flows::{Brand, Designation, Flow, FlowStageBinding, Input, Stage, Visit};
-use ak_policy::{Application, Context, Request, decide};
+use ak_policy::{Application, Context, Denial, Request, decide};
 use ak_store::directory::Person;
 use ak_store::model::{Key, Pk, Ref, Snapshot};
 use ak_store::records::{Page, SessionFilter, UserType};
@@ -110,10 +110,20 @@ async fn only_application(app: &App, origin: &Origin, person: &Person) -> Option
     let (_, brand) = Brand::of_host(&snapshot, origin.host_name()).filter(|_| person.user.r#type == UserType::External)?;
     let at = brand.default_application?;
     let url = snapshot.get(at)?.launch_url(Some(&person.user), app.store().install_id())?;
-    let may = decide(at.pk(), &request(app, origin, Some(person))).await.passing;
+    let decision = decide(at.pk(), &request(app, origin, Some(person))).await;
     // As it can stand in a header: names of hosts in ASCII.
     let url = url::Url::parse(&url).ok()?;
-    Some(if may { see_other(url.as_str()) } else { app.denied_page(&Look::of(app, origin), origin) })
+    if decision.passing {
+        return Some(see_other(url.as_str()));
+    }
+    let denial = Denial {
+        what: format!("the application {}", snapshot.name_of(at.pk())),
+        reason: "the policies of the application refuse".to_owned(),
+        user: Some(person.user.username.clone()),
+        client_ip: origin.ip,
+        decision: Some(decision),
+    };
+    Some(app.denied_page(origin, &denial).await)
 }
 
 /// What is asked about a person outside flows.

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use ak_flows::Brand;
+use ak_policy::Denial;
 use ak_store::model::{Pk, Snapshot};
+use ak_store::records::Durability;
 use axum::body::Body;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -94,12 +96,23 @@ impl App {
         html(status, headers::PAGE_CSP, self.renderer.error_page(&look.page(), error))
     }
 
-    /// The page for who may not.
-    pub(crate) fn denied_page(&self, look: &Look, origin: &Origin) -> Response {
-        tracing::info!(request_id = origin.request_id, "access denied: not in the group that the route asks for");
+    /// The page for who may not. Why is kept under the reference that the page shows.
+    pub(crate) async fn denied_page(&self, origin: &Origin, denial: &Denial) -> Response {
+        tracing::info!(request_id = origin.request_id, what = denial.what, reason = denial.reason, "access denied");
+        let look = &Look::of(self, origin);
+        if let Err(error) = self.keep(origin, denial).await {
+            // Nobody is let through for that.
+            tracing::error!(request_id = origin.request_id, %error, "why somebody was refused cannot be kept");
+        }
         let message = "Your account does not have access to this page.";
         let error = ErrorView { status: 403, heading: "Access denied", message, retry_url: "", home_url: "/" };
         self.error_page(look, &error)
+    }
+
+    async fn keep(&self, origin: &Origin, denial: &Denial) -> ak_store::Result<()> {
+        let mut repo = self.store().backend().begin(Durability::Relaxed).await?;
+        denial.keep(&origin.request_id, &mut *repo, self.store().clock().now()).await?;
+        repo.save().await
     }
 
     /// The page for what is not there.

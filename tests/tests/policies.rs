@@ -219,3 +219,85 @@ async fn a_password_that_was_there_before_is_refused_where_it_is_changed() {
         assert_eq!((answer["component"] == "xak-flow-redirect", said), (taken, !taken), "{password}: {answer}");
     }
 }
+
+/// Saves an expression, and gives the address of its test.
+async fn tested(house: &House, name: &str, expression: &str) -> String {
+    let made = house.admin.post(POLICIES, &json!({ "name": name, "expression": expression })).await;
+    assert_eq!(made.status, 201, "{}", made.text);
+    format!("/api/v3/policies/all/{}/test/", made.body["pk"].as_str().expect("a key"))
+}
+
+#[tokio::test]
+async fn a_policy_is_tried_and_shows_how_it_decides() {
+    let house = House::open().await;
+    let ada = house.server.user("ada").await;
+    let expression = r#"// rhai
+ak_logger.info("asked", #{trial: request.debug});
+if context.get("age", 0) >= 18 && request.user.username == "ada" { return true; }
+ak_message("Come back later.");
+user.attributes["tried"] = true;
+user.save();
+ak_create_event("tried");
+false
+"#;
+    let test = tested(&house, "of age", expression).await;
+    let events = house.admin.get("/api/v3/core/users/").await.body["results"].clone();
+    for (context, passing, messages) in
+        [(json!({ "age": 18 }), true, json!([])), (json!({ "age": 17 }), false, json!(["Come back later."]))]
+    {
+        let told = house.admin.post(&test, &json!({ "user": ada.pk, "context": context })).await;
+        exact("POST", "/policies/all/{policy_uuid}/test/", &told);
+        assert_eq!((&told.body["passing"], &told.body["messages"]), (&json!(passing), &messages), "{}", told.text);
+        let logs = told.body["log_messages"].as_array().expect("a list");
+        let said: Vec<&str> = logs.iter().filter_map(|log| log["event"].as_str()).collect();
+        let last = if passing { "The binding lets through." } else { "The binding refuses." };
+        assert_eq!(said, ["asked trial=true", last], "{}", told.text);
+        assert_eq!(logs[1]["attributes"]["subject"], json!({ "policy": "of age" }));
+        assert!(logs[1]["attributes"]["micros"].is_u64(), "{}", told.text);
+    }
+    assert_eq!(house.admin.get("/api/v3/core/users/").await.body["results"], events, "nothing is written");
+    assert!(house.server.store.read().await.unwrap().events().count(&tried()).await.unwrap() == 0);
+}
+
+fn tried() -> ak_store::records::EventFilter {
+    ak_store::records::EventFilter { action: Some("custom_tried".to_owned()), ..Default::default() }
+}
+
+#[tokio::test]
+async fn a_trial_tells_where_a_policy_fails_and_calls_nobody() {
+    let house = House::open().await;
+    let ada = house.server.user("ada").await;
+    for (name, expression, said) in [
+        ("broken", "// rhai\nlet a = [];\na[1]", "(line 3, column 3)"),
+        ("resolves", "# python\nreturn len(resolve_dns(\"localhost\")) > 0", "trial"),
+    ] {
+        let test = tested(&house, name, expression).await;
+        let told = house.admin.post(&test, &json!({ "user": ada.pk })).await;
+        exact("POST", "/policies/all/{policy_uuid}/test/", &told);
+        let log = &told.body["log_messages"][0];
+        assert_eq!((&told.body["passing"], &log["log_level"]), (&json!(false), &json!("warning")), "{}", told.text);
+        assert!(log["event"].as_str().is_some_and(|event| event.contains(said)), "{}", told.text);
+    }
+}
+
+#[tokio::test]
+async fn a_trial_is_for_superusers_and_about_accounts_that_are_there() {
+    let house = House::open().await;
+    let ada = house.person("ada", None).await;
+    let test = tested(&house, "all", "return True").await;
+    assert_eq!(ada.post(&test, &json!({ "user": 1 })).await.status, 403);
+    for (body, field) in [
+        (json!({}), "user"),
+        (json!({ "user": 4711 }), "user"),
+        (json!({ "user": 1, "context": [] }), "context"),
+        (json!({ "user": 1, "context": { "pending_user": "ada" } }), "context"),
+    ] {
+        let refused = house.admin.post(&test, &body).await;
+        assert_eq!(refused.status, 400, "{}", refused.text);
+        assert!(refused.body[field].is_array(), "{}", refused.text);
+    }
+    for nowhere in ["11111111-1111-4111-8111-111111111111", "x"] {
+        let missing = house.admin.post(&format!("/api/v3/policies/all/{nowhere}/test/"), &json!({ "user": 1 })).await;
+        assert_eq!(missing.status, 404, "{}", missing.text);
+    }
+}

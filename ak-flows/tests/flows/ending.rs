@@ -24,6 +24,14 @@ async fn a_refused_flow_ends_as_its_denied_action_says() {
 }
 
 #[tokio::test]
+async fn who_may_not_sign_in_reads_why_instead_of_coming_back_for_ever() {
+    let house = house().await;
+    let flow = house.flow("sign-in", json!({ "designation": "authentication" }), &[dummy()]).await;
+    house.guard(flow.flow.pk(), &says("no").with(json!({ "message": "No." }))).await;
+    assert_eq!(house.browser().to("/there").get("sign-in").await, "access-denied: No.");
+}
+
+#[tokio::test]
 async fn who_has_signed_in_need_not_sign_in_whatever_the_denied_action() {
     let house = house().await;
     for action in ["message_continue", "message", "continue"] {

@@ -2,16 +2,15 @@
 
 use std::collections::BTreeSet;
 
-use ak_policy::{Application, Decision, Outcome, Request, Trace, decide, decide_many};
+use ak_policy::{Application, Request, decide, decide_many};
 use ak_store::directory::Person;
 use ak_store::model::{Errors, Kind, ListQuery, Object, Pk, Snapshot};
 use axum::Json;
 use axum::extract::{RawQuery, State};
 use axum::response::{IntoResponse, Response};
-use chrono::{DateTime, Utc};
-use serde_json::{Value, json};
 
 use super::collection::{list as page, read_query};
+use super::policies::test_result;
 use super::route::Route;
 use crate::app::App;
 use crate::auth::Caller;
@@ -62,20 +61,6 @@ pub(super) async fn check_access(
     let request = request(&app, &caller, &snapshot, &person);
     let decision = decide(at.pk(), &request).await;
     Ok(Json(test_result(&decision, request.now, caller.person.is_superuser())).into_response())
-}
-
-/// A decision as the contract shows one (`PolicyTestResult`). What every binding said is for superusers.
-fn test_result(decision: &Decision, now: DateTime<Utc>, whole: bool) -> Value {
-    let log = |trace: &Trace| {
-        let (level, event) = match &trace.outcome {
-            Outcome::Answered if trace.passing => ("info", "The binding lets through.".to_owned()),
-            Outcome::Answered => ("info", "The binding refuses.".to_owned()),
-            Outcome::Failed(why) => ("warning", format!("The binding could not decide: {why}")),
-        };
-        json!({ "timestamp": now, "log_level": level, "logger": "ak.policy", "event": event, "attributes": trace })
-    };
-    let logs: Vec<Value> = if whole { decision.trace.iter().map(log).collect() } else { Vec::new() };
-    json!({ "passing": decision.passing, "messages": decision.messages, "log_messages": logs })
 }
 
 fn request(app: &App, caller: &Caller, snapshot: &Snapshot, person: &Person) -> Request {

@@ -5,7 +5,6 @@ use ak_store::records::{Durability, Event};
 use chrono::Duration;
 use serde_json::{Map, Value, json};
 
-use super::collection::name;
 use crate::app::App;
 use crate::auth::Caller;
 use crate::error::ApiError;

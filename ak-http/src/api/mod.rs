@@ -51,6 +51,7 @@ pub(crate) fn router() -> Router<App> {
         .route("/flows/instances/cache_info/", get(flows::cache_info))
         .route("/flows/instances/cache_clear/", post(flows::cache_clear))
         .route("/stages/all/user_settings/", get(user_settings::of_stages))
+        .route("/policies/all/{policy_uuid}/test/", post(policies::test))
         .route("/policies/all/cache_info/", get(flows::cache_info))
         .route("/policies/all/cache_clear/", post(flows::cache_clear))
         .route("/propertymappings/all/{pk}/test/", post(mappings::test))

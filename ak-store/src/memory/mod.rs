@@ -29,8 +29,8 @@ use tokio::sync::{Mutex, OwnedMutexGuard};
 use self::state::State;
 use crate::error::Result;
 use crate::records::{
-    Backend, By, Consents, DecisionTraces, Durability, Events, Groups, Objects, Page, PasswordHistories, Repository, Reputations, Roles,
-    Sessions, Settings, Tasks, Tokens, Users, rules,
+    Backend, By, Consents, DecisionTraces, Durability, Events, Groups, Objects, Page, PasswordHistories, Repository, Reputations,
+    Roles, Sessions, Settings, Tasks, Tokens, Users, rules,
 };
 
 /// Keeps everything in memory. Clones are handles on the same data.

@@ -5,7 +5,10 @@ use uuid::Uuid;
 use super::dialect::Dialect;
 use super::groups::with_parents;
 use super::query::Query;
-use super::{consents, decision_traces, events, groups, objects, password_history, reputation, roles, sessions, settings, tasks, tokens, users};
+use super::{
+    consents, decision_traces, events, groups, objects, password_history, reputation, roles, sessions, settings, tasks, tokens,
+    users,
+};
 use crate::clock::from_micros;
 use crate::records::{
     AttributeIs, By, ConsentFilter, EventFilter, GroupFilter, GroupOrder, Moments, ReputationFilter, ReputationOrder,

@@ -114,6 +114,11 @@ pub enum PolicyCommand {
         /// The file with the body of the expression.
         file: std::path::PathBuf,
     },
+    /// Tell why somebody was refused: who asked, and what every binding said. Exit status 1 where nothing is known.
+    Explain {
+        /// The reference that the page showed (the id of the request, X-authentik-id).
+        reference: String,
+    },
     /// Run the policies of a folder (*.rhai, *.py) against their cases (*.cases.yaml).
     ///
     /// Everything happens in memory: nothing is written, mailed, resolved or called. Exit status 1 where a case does not come out as

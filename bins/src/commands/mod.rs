@@ -131,6 +131,7 @@ async fn dispatch(command: Command) -> Result<(), CommandError> {
             }
         }
         Command::CreateAdminGroup { user } => group::create_admin(&store, &user).await?,
+        Command::Policy(PolicyCommand::Explain { reference }) => policy::explain(&store, &reference).await?,
         Command::Policy(_)
         | Command::Server
         | Command::Worker

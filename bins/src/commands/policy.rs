@@ -3,8 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use ak_policy::Denial;
 use ak_policy::python::translate as to_rhai;
 use ak_policy::testing::suite::Folder;
+use ak_store::model::Store;
 
 use super::{CommandError, say, say_error};
 
@@ -33,6 +35,19 @@ pub(super) async fn translate(file: &Path) -> Result<ExitCode, CommandError> {
             Ok(ExitCode::from(2))
         }
     }
+}
+
+/// Prints why somebody was refused, by the reference that she was shown.
+pub(super) async fn explain(store: &Store, reference: &str) -> Result<(), CommandError> {
+    let reference = reference.trim();
+    let found = Denial::find(reference, &mut *store.read().await?, store.clock().now()).await?;
+    let found = found.ok_or_else(|| {
+        CommandError::Refused(format!(
+            "nothing is known of {reference}: nobody was refused with this reference, or it was longer ago than is kept"
+        ))
+    })?;
+    say(&found.to_string());
+    Ok(())
 }
 
 /// Runs the policies of a folder against their cases, in memory.

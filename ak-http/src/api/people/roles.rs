@@ -15,7 +15,7 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use super::super::change::record_event;
-use super::super::collection::{self, name, read_query};
+use super::super::collection::{self, read_query};
 use super::super::route::Route;
 use super::members::role_named;
 use super::params::{Params, no_choice};
@@ -175,7 +175,7 @@ async fn described(
     let model = about.model_name();
     if let Some(info) = snapshot.registry().by_model(&model) {
         let object = Pk::from_value(&pk.into(), info.meta.space).and_then(|pk| snapshot.object(pk));
-        return Ok(object.filter(|object| object.kind == Some(info.index)).map(|object| name(object, info)));
+        return Ok(object.filter(|object| object.kind == Some(info.index)).map(|object| info.name_of(object)));
     }
     let Some(kind) = app.records.by_model(&model) else { return Ok(None) };
     let document = kind.document(repo, &pk.into()).await?;
