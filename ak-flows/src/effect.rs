@@ -121,6 +121,19 @@ impl Effect {
         matches!(self, Self::Policy { effect: PolicyEffect::Event { .. }, .. } | Self::Denied(_))
     }
 
+    /// Drops what was noted before: a binding that was asked twice at one request said one thing.
+    pub(crate) fn drop_repeats(effects: &mut Vec<Self>) {
+        let mut noted: Vec<PolicyEffect> = Vec::new();
+        effects.retain(|effect| match effect {
+            Self::Policy { effect, .. } if noted.iter().any(|before| before.notes_the_same(effect)) => false,
+            Self::Policy { effect: note @ PolicyEffect::Event { .. }, .. } => {
+                noted.push(note.clone());
+                true
+            }
+            _ => true,
+        });
+    }
+
     /// An event with this context.
     pub fn event(action: &'static str, user: Option<i64>, context: Value) -> Self {
         let context = match context {

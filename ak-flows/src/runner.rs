@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ak_policy::{Context, Services};
+use ak_policy::{Context, Decision, Request, Services};
 use ak_store::directory::Person;
 use ak_store::model::{Ref, Snapshot, Store};
 use ak_store::records::{Durability, Repository, Session};
@@ -389,6 +389,7 @@ impl Runner {
             Err(refusal) => Turn::refused(flow, refusal, input.next.as_deref(), visit.person.as_ref(), None),
         };
         turn.effects.splice(..0, begun);
+        Effect::drop_repeats(&mut turn.effects);
         if let Some(refusal) = &turn.refusal {
             let decision = refusal.decision.as_ref().and_then(|d| serde_json::to_string(d).ok()).unwrap_or_default();
             tracing::info!(flow = flow.slug, request_id = visit.request_id, reason = refusal.reason, decision, "flow refused");
@@ -485,6 +486,23 @@ impl Runner {
         let kept = keep.into_session();
         repo.save().await?;
         Ok(kept)
+    }
+
+    /// Keeps the events of decisions that were made outside flows: what could not decide, what is to be noted of every decision, and what
+    /// scripts note. Anything else that policies would change does not happen there, and a trial leaves nothing behind.
+    pub async fn note_decisions<'a>(
+        &self,
+        request: &Request,
+        decisions: impl IntoIterator<Item = &'a Decision>,
+    ) -> StoreResult<()> {
+        if request.trial {
+            return Ok(());
+        }
+        let visit = Visit { client: Client { ip: request.client_ip, ..Client::default() }, ..Visit::default() };
+        let user = request.person.as_ref().map(|person| person.user.pk);
+        let effects = decisions.into_iter().flat_map(|decision| decision.changes.effects.iter().cloned());
+        let effects = effects.map(|effect| Effect::Policy { user, effect }).filter(Effect::is_note);
+        self.note(&visit, effects.collect()).await
     }
 
     /// Keeps notes that belong to no turn.

@@ -3,7 +3,7 @@
 use ak_flows::initial_setup::{self, INITIAL_SETUP};
 use ak_flows::stages::PasswordStage;
 use ak_flows::{Brand, Designation, Flow, FlowStageBinding, Input, Stage, Visit};
-use ak_policy::{Application, Context, Denial, Request, decide};
+use ak_policy::{Application, Context, Decision, Denial, Request, decide};
 use ak_store::directory::Person;
 use ak_store::model::{Key, Pk, Ref, Snapshot};
 use ak_store::records::{Page, SessionFilter, UserType};
@@ -82,10 +82,10 @@ pub(crate) async fn user(
 ) -> Result<Response, PageError> {
     let visit = app.visit(&headers, &origin).await.map_err(page_error(&app, &origin))?;
     let Some(person) = &visit.person else { return Ok(see_other(&sign_in_for(&uri))) };
-    if let Some(elsewhere) = only_application(&app, &origin, person).await {
+    if let Some(elsewhere) = only_application(&app, &origin, person).await.map_err(page_error(&app, &origin))? {
         return Ok(elsewhere);
     }
-    let applications = applications(&app, &origin, person).await;
+    let applications = applications(&app, &origin, person).await.map_err(page_error(&app, &origin))?;
     let sessions = sessions(&app, &visit, person.user.pk).await.map_err(page_error(&app, &origin))?;
     let user = UserView {
         name: person.user.name.clone(),
@@ -105,25 +105,37 @@ pub(crate) async fn user(
 }
 
 /// Where people from outside are led instead of a page of their own: to the brand's application, if there is one.
-async fn only_application(app: &App, origin: &Origin, person: &Person) -> Option<Response> {
-    let snapshot = app.store().snapshot();
-    let (_, brand) = Brand::of_host(&snapshot, origin.host_name()).filter(|_| person.user.r#type == UserType::External)?;
-    let at = brand.default_application?;
-    let url = snapshot.get(at)?.launch_url(Some(&person.user), app.store().install_id())?;
-    let decision = decide(at.pk(), &request(app, origin, Some(person))).await;
-    // As it can stand in a header: names of hosts in ASCII.
-    let url = url::Url::parse(&url).ok()?;
+async fn only_application(app: &App, origin: &Origin, person: &Person) -> ak_store::Result<Option<Response>> {
+    let external = person.user.r#type == UserType::External;
+    let Some((at, url)) = default_application(app, origin, person).filter(|_| external) else { return Ok(None) };
+    let decision = decided(app, at.pk(), &request(app, origin, Some(person))).await?;
     if decision.passing {
-        return Some(see_other(url.as_str()));
+        return Ok(Some(see_other(url.as_str())));
     }
     let denial = Denial {
-        what: format!("the application {}", snapshot.name_of(at.pk())),
+        what: format!("the application {}", app.store().snapshot().name_of(at.pk())),
         reason: "the policies of the application refuse".to_owned(),
         user: Some(person.user.username.clone()),
         client_ip: origin.ip,
         decision: Some(decision),
     };
-    Some(app.denied_page(origin, &denial).await)
+    Ok(Some(app.denied_page(origin, &denial).await))
+}
+
+/// The brand's application, and where it is, as that can stand in a header: names of hosts in ASCII.
+fn default_application(app: &App, origin: &Origin, person: &Person) -> Option<(Ref<Application>, url::Url)> {
+    let snapshot = app.store().snapshot();
+    let (_, brand) = Brand::of_host(&snapshot, origin.host_name())?;
+    let at = brand.default_application?;
+    let url = snapshot.get(at)?.launch_url(Some(&person.user), app.store().install_id())?;
+    Some((at, url::Url::parse(&url).ok()?))
+}
+
+/// Decides, and keeps the events of the decision.
+async fn decided(app: &App, target: Pk, request: &Request) -> ak_store::Result<Decision> {
+    let decision = decide(target, request).await;
+    app.runner.note_decisions(request, [&decision]).await?;
+    Ok(decision)
 }
 
 /// What is asked about a person outside flows.
@@ -133,10 +145,12 @@ fn request(app: &App, origin: &Origin, person: Option<&Person>) -> Request {
 }
 
 /// What a person may open, under its headings; what has none comes first.
-async fn applications(app: &App, origin: &Origin, person: &Person) -> Vec<SectionView> {
+async fn applications(app: &App, origin: &Origin, person: &Person) -> ak_store::Result<Vec<SectionView>> {
     let request = request(app, origin, Some(person));
     let mut sections: Vec<SectionView> = Vec::new();
-    for (_, application) in Application::of_person(&request).await {
+    let (open, decisions) = Application::of_person(&request).await;
+    app.runner.note_decisions(&request, &decisions).await?;
+    for (_, application) in open {
         let view = ApplicationView {
             name: application.name.clone(),
             initial: application.name.chars().next().map(|c| c.to_uppercase().collect()).unwrap_or_default(),
@@ -151,7 +165,7 @@ async fn applications(app: &App, origin: &Origin, person: &Person) -> Vec<Sectio
             None => sections.push(SectionView { name: application.group.clone(), applications: vec![view] }),
         }
     }
-    sections
+    Ok(sections)
 }
 
 /// The flow in which a person changes the password that she signs in with.
@@ -197,7 +211,7 @@ pub(crate) async fn default_flow(
 ) -> Result<Response, PageError> {
     let visit = app.visit(&headers, &origin).await.map_err(page_error(&app, &origin))?;
     let found = match Designation::parse(&designation) {
-        Some(designation) => app.default_flow(&visit, &origin, designation).await,
+        Some(designation) => app.default_flow(&visit, &origin, designation).await.map_err(page_error(&app, &origin))?,
         None => None,
     };
     let Some(slug) = found else {
@@ -208,22 +222,22 @@ pub(crate) async fn default_flow(
 }
 
 impl App {
-    async fn default_flow(&self, visit: &Visit, origin: &Origin, designation: Designation) -> Option<String> {
+    async fn default_flow(&self, visit: &Visit, origin: &Origin, designation: Designation) -> ak_store::Result<Option<String>> {
         let snapshot = self.store().snapshot();
         let brand = Brand::of_host(&snapshot, origin.host_name());
         if let Some(flow) = brand.and_then(|(_, b)| b.flow(designation)).and_then(|to| snapshot.get(to)) {
-            return Some(flow.slug.clone());
+            return Ok(Some(flow.slug.clone()));
         }
         let request = request(self, origin, visit.person.as_ref());
         let flows = snapshot.all::<Flow>().filter(|(_, flow)| flow.designation == designation);
         let mut flows: Vec<(&str, Ref<Flow>)> = flows.map(|(at, flow)| (flow.slug.as_str(), at)).collect();
         flows.sort_unstable_by_key(|(slug, _)| *slug);
         for (slug, at) in flows {
-            if decide(at.pk(), &request).await.passing {
-                return Some(slug.to_owned());
+            if decided(self, at.pk(), &request).await?.passing {
+                return Ok(Some(slug.to_owned()));
             }
         }
-        None
+        Ok(None)
     }
 }
 

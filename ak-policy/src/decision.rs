@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, json};
 use uuid::Uuid;
 
-use crate::policy::{Changes, Failure, LogLine, PolicyEffect};
+use crate::policy::{BINDING, Changes, Failure, LogLine, PolicyEffect};
 
 /// Whether somebody may, and why.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -109,7 +109,7 @@ impl Decision {
             Outcome::Answered => "Policy executed".to_owned(),
         };
         context.insert("message".into(), message.into());
-        context.insert("binding".into(), json!(trace));
+        context.insert(BINDING.into(), json!(trace));
         self.changes.effects.push(PolicyEffect::Event { action: action.into(), context });
     }
 }

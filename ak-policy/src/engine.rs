@@ -1,5 +1,6 @@
 //! From bindings to a decision.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,35 +29,60 @@ pub async fn decide(target: Pk, request: &Request) -> Decision {
 /// time-outs of all bindings count from the beginning.
 pub async fn decide_many(targets: impl IntoIterator<Item = Pk>, request: &Request) -> Vec<(Pk, Decision)> {
     let mut decided: Vec<(Pk, Option<Decision>)> = Vec::new();
-    let mut waiting: Vec<Case> = Vec::new();
+    let mut cases: Vec<Case> = Vec::new();
     for target in targets {
         let now = match bindings(target, request) {
             Err(decision) => Some(*decision),
-            Ok(questions) if questions.iter().any(|question| question.limit(request).is_some()) => {
-                waiting.push(Case { target, questions, at: decided.len() });
+            Ok(questions) => {
+                cases.push(Case { target, questions, at: decided.len() });
                 None
             }
-            Ok(questions) => Some(judge_target(target, request, &questions, Some(Duration::ZERO))),
         };
         decided.push((target, now));
     }
+    let request = &*recall(&mut cases, request);
+    let (waiting, known): (Vec<Case>, Vec<Case>) = cases.into_iter().partition(|case| case.asks_policy(request));
+    let judged = |case: &Case| (case.at, judge_target(case.target, request, &case.questions, Some(Duration::ZERO)));
+    let mut answers: Vec<(usize, Decision)> = known.iter().map(judged).collect();
     if !waiting.is_empty() {
-        for (at, decision) in ask_policies(waiting, request).await {
-            if let Some(place) = decided.get_mut(at) {
-                place.1 = Some(decision);
-            }
+        answers.extend(ask_policies(waiting, request).await);
+    }
+    for (at, decision) in answers {
+        if let Some(place) = decided.get_mut(at) {
+            place.1 = Some(decision);
         }
     }
     let broken = |target| Decision::broken(target, "nothing was decided");
     decided.into_iter().map(|(target, decision)| (target, decision.unwrap_or_else(|| broken(target)))).collect()
 }
 
-/// What is to be asked of policies, and where its decision belongs.
+/// What is to be asked about a target, and where its decision belongs.
 #[derive(Clone)]
 struct Case {
     target: Pk,
     questions: Vec<Question>,
     at: usize,
+}
+
+impl Case {
+    /// Whether a policy has to be asked: one that has not said before what it says now.
+    fn asks_policy(&self, request: &Request) -> bool {
+        self.questions.iter().any(|question| question.known.is_none() && question.limit(request).is_some())
+    }
+}
+
+/// Remembers what policies have said to the same person before; the request of her as she is known. A trial begins anew.
+fn recall<'r>(cases: &mut [Case], request: &'r Request) -> Cow<'r, Request> {
+    let questions = || cases.iter().flat_map(|case| &case.questions);
+    if request.trial || !questions().any(|question| question.limit(request).is_some()) {
+        return Cow::Borrowed(request);
+    }
+    let known = request.services.decisions.about(request);
+    for question in cases.iter_mut().flat_map(|case| &mut case.questions) {
+        let policy = question.policy(request).and_then(|policy| request.snapshot.object(policy.pk()));
+        question.known = policy.and_then(|policy| known.verdict(policy));
+    }
+    Cow::Owned(Request { person: known.person().cloned(), ..request.clone() })
 }
 
 /// Decides cases on a thread of policies; without one, none of their policies can decide.
@@ -72,8 +98,11 @@ async fn ask_policies(cases: Vec<Case>, request: &Request) -> Vec<(usize, Decisi
 /// Whether every one of `policies` lets the request through; nothing asked, everybody may. For what lists its policies itself, as the
 /// validation of a form does: an error refuses. Each has `limit` to decide.
 pub async fn decide_all(policies: &[Ref<dyn Policy>], limit: Duration, request: &Request) -> Decision {
-    let questions: Vec<Question> =
-        (0..).zip(policies).map(|(order, policy)| Question::Policy { order, policy: *policy, limit }).collect();
+    let question = |(order, policy): (i32, &Ref<dyn Policy>)| {
+        let (at, asks) = (policy.pk(), Asks::Policy(*policy, limit));
+        Question { order, at, asks, known: None }
+    };
+    let questions: Vec<Question> = (0..).zip(policies).map(question).collect();
     if questions.is_empty() {
         return Decision::open();
     }
@@ -110,36 +139,54 @@ async fn on_a_thread<T: Send + 'static>(
 }
 
 /// One thing that is asked, at its place.
+#[derive(Clone)]
+struct Question {
+    order: i32,
+    at: Pk,
+    asks: Asks,
+    /// What the policy has said to the same person before.
+    known: Option<Arc<Verdict>>,
+}
+
+/// What is asked.
 #[derive(Clone, Copy)]
-enum Question {
+enum Asks {
     /// What a binding says.
-    Binding { order: i32, at: Ref<PolicyBinding> },
+    Binding(Ref<PolicyBinding>),
     /// A policy alone, which has this long to decide.
-    Policy { order: i32, policy: Ref<dyn Policy>, limit: Duration },
+    Policy(Ref<dyn Policy>, Duration),
 }
 
 impl Question {
-    fn place(self) -> (i32, Pk) {
-        match self {
-            Self::Binding { order, at } => (order, at.pk()),
-            Self::Policy { order, policy, .. } => (order, policy.pk()),
+    /// The policy that is asked, if one is.
+    fn policy(&self, request: &Request) -> Option<Ref<dyn Policy>> {
+        match self.asks {
+            Asks::Binding(at) => request.snapshot.get(at)?.policy,
+            Asks::Policy(policy, _) => Some(policy),
         }
     }
 
-    /// How long a policy that it asks has to decide.
-    fn limit(self, request: &Request) -> Option<Duration> {
-        match self {
-            Self::Binding { at, .. } => request.snapshot.get(at).filter(|b| b.policy.is_some()).map(PolicyBinding::limit),
-            Self::Policy { limit, .. } => Some(limit),
+    /// How long a policy that is asked has to decide.
+    fn limit(&self, request: &Request) -> Option<Duration> {
+        match self.asks {
+            Asks::Binding(at) => request.snapshot.get(at).filter(|b| b.policy.is_some()).map(PolicyBinding::limit),
+            Asks::Policy(_, limit) => Some(limit),
         }
     }
 
-    fn ask(self, request: &Arc<Request>, waited: Option<Duration>) -> Asked {
-        match self {
-            Self::Policy { policy, limit, .. } => ask_policy(policy, limit, request, waited),
-            Self::Binding { at, .. } => match request.snapshot.get(at) {
+    fn ask(&self, request: &Arc<Request>, waited: Option<Duration>) -> Asked {
+        let policy = |policy, limit| match &self.known {
+            Some(verdict) => repeat(policy, verdict, request),
+            None => ask_policy(policy, limit, request, waited),
+        };
+        match self.asks {
+            Asks::Policy(at, limit) => policy(at, limit),
+            Asks::Binding(at) => match request.snapshot.get(at) {
                 Some(binding) => {
-                    let asked = ask(binding, request, waited);
+                    let asked = match binding.policy {
+                        Some(at) => policy(at, binding.limit()),
+                        None => ask(binding, request),
+                    };
                     Asked { negate: binding.negate, failure_result: binding.failure_result, ..asked }
                 }
                 None => Asked::of(Subject::Unknown(at.pk().to_string()), Err(Failure::new("the binding cannot be read"))),
@@ -157,7 +204,9 @@ fn bindings(target: Pk, request: &Request) -> Result<Vec<Question>, Box<Decision
     let mut bindings = Vec::new();
     for found in snapshot.referring::<PolicyBinding>(Ref::<dyn PolicyTarget>::new(target)) {
         match found {
-            Ok((at, binding)) if binding.enabled => bindings.push(Question::Binding { order: binding.order, at }),
+            Ok((at, binding)) if binding.enabled => {
+                bindings.push(Question { order: binding.order, at: at.pk(), asks: Asks::Binding(at), known: None });
+            }
             Ok(_) => {}
             Err(broken) => return Err(Box::new(Decision::broken(broken.pk, &broken.problem))),
         }
@@ -165,7 +214,7 @@ fn bindings(target: Pk, request: &Request) -> Result<Vec<Question>, Box<Decision
     if bindings.is_empty() {
         return Err(Box::new(Decision::open()));
     }
-    bindings.sort_by_key(|question| question.place());
+    bindings.sort_by_key(|question| (question.order, question.at));
     Ok(bindings)
 }
 
@@ -202,8 +251,7 @@ fn judge(mode: EngineMode, request: Request, questions: &[Question], waited: Opt
             }
         };
         decision.messages.extend(messages.iter().cloned());
-        let (order, at) = question.place();
-        let (binding, subject, negate) = (at.to_string(), asked.subject, asked.negate);
+        let (binding, order, subject, negate) = (question.at.to_string(), question.order, asked.subject, asked.negate);
         decision.trace.push(Trace { binding, order, subject, negate, outcome, passing, messages, log, micros });
         decision.note(index, asked.noted);
     }
@@ -228,15 +276,18 @@ impl Asked {
     fn of(subject: Subject, answer: Result<Option<Verdict>, Failure>) -> Self {
         Self { subject, answer, noted: false, negate: false, failure_result: false }
     }
+
+    fn by(policy: &dyn Policy, answer: Result<Option<Verdict>, Failure>) -> Self {
+        Self { noted: policy.logs_executions(), ..Self::of(Subject::Policy(policy.name().to_owned()), answer) }
+    }
 }
 
-fn ask(binding: &PolicyBinding, request: &Arc<Request>, waited: Option<Duration>) -> Asked {
+/// Asks a binding to an account or a group.
+fn ask(binding: &PolicyBinding, request: &Request) -> Asked {
     let member = |subject: Subject, is: &dyn Fn(&Person) -> bool| {
         Asked::of(subject, Ok(request.person.as_deref().map(|person| Verdict::plain(is(person)))))
     };
-    if let Some(policy) = binding.policy {
-        ask_policy(policy, binding.limit(), request, waited)
-    } else if let Some(group) = binding.group {
+    if let Some(group) = binding.group {
         member(Subject::Group(group.key()), &|person| person.is_in(group.key()))
     } else if let Some(user) = binding.user {
         member(Subject::User(user.key()), &|person| person.user.pk == user.key())
@@ -245,15 +296,31 @@ fn ask(binding: &PolicyBinding, request: &Arc<Request>, waited: Option<Duration>
     }
 }
 
-fn ask_policy(policy: Ref<dyn Policy>, limit: Duration, request: &Arc<Request>, waited: Option<Duration>) -> Asked {
-    let Some(policy) = request.snapshot.get::<dyn Policy>(policy) else {
-        return Asked::of(Subject::Unknown(policy.pk().to_string()), Err(Failure::new("the policy cannot be read")));
-    };
+/// What a policy said before, once more.
+fn repeat(at: Ref<dyn Policy>, verdict: &Verdict, request: &Request) -> Asked {
+    match request.snapshot.get::<dyn Policy>(at) {
+        Some(policy) => Asked::by(policy, Ok(Some(verdict.clone()))),
+        None => unreadable(at),
+    }
+}
+
+fn ask_policy(at: Ref<dyn Policy>, limit: Duration, request: &Arc<Request>, waited: Option<Duration>) -> Asked {
+    let Some(policy) = request.snapshot.get::<dyn Policy>(at) else { return unreadable(at) };
     let answer = match waited {
         None => Err(Failure::new("too many decisions are waiting")),
-        Some(waited) => evaluate(policy, request, limit.saturating_sub(waited)).map(Some),
+        Some(waited) => evaluate(policy, request, limit.saturating_sub(waited)),
     };
-    Asked { noted: policy.logs_executions(), ..Asked::of(Subject::Policy(policy.name().to_owned()), answer) }
+    if let (Ok(verdict), Some(object)) = (&answer, request.snapshot.object(at.pk()))
+        && verdict.lasting
+        && !request.trial
+    {
+        request.services.decisions.about(request).remember(object, verdict);
+    }
+    Asked::by(policy, answer.map(Some))
+}
+
+fn unreadable(policy: Ref<dyn Policy>) -> Asked {
+    Asked::of(Subject::Unknown(policy.pk().to_string()), Err(Failure::new("the policy cannot be read")))
 }
 
 /// Asks a policy. Its own crash is a failure like any other.

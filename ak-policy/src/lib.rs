@@ -21,6 +21,7 @@
 
 mod application;
 mod binding;
+mod cache;
 mod context;
 mod decision;
 mod denial;
@@ -44,6 +45,7 @@ pub mod testing;
 
 pub use application::{Application, LaunchUrl};
 pub use binding::{EngineMode, POLICY_FIELDS, PolicyBinding, PolicyShown, PolicyTarget, partial_group, partial_user};
+pub use cache::DecisionCache;
 pub use chrono_tz::Tz;
 pub use context::Context;
 pub use decision::{Decision, Outcome, Subject, Trace};

@@ -45,6 +45,9 @@ pub struct Verdict {
     pub log: Vec<LogLine>,
     /// What the policy changed.
     pub changes: Changes,
+    /// Whether it depends on nothing but the policy's own document and who asks: her account, her groups, and the time zone. Then the
+    /// policy may not be asked again as long as they stay the same.
+    pub lasting: bool,
 }
 
 impl Verdict {
@@ -164,6 +167,22 @@ impl Changes {
         self.effects.extend(later.effects);
     }
 }
+
+impl PolicyEffect {
+    /// Whether both note the same: what one binding said. A request needs no more than one of them.
+    pub fn notes_the_same(&self, other: &Self) -> bool {
+        self.noted().is_some_and(|noted| other.noted() == Some(noted))
+    }
+
+    /// What is noted of which binding.
+    fn noted(&self) -> Option<(&str, &str)> {
+        let Self::Event { action, context } = self else { return None };
+        Some((action, context.get(BINDING)?.get(BINDING)?.as_str()?))
+    }
+}
+
+/// In the context of an event: what a binding said; and in that: the binding.
+pub(crate) const BINDING: &str = "binding";
 
 /// What a policy makes happen beyond the flow. Whoever asked for the decision does it, or, in a trial, does not.
 #[derive(Debug, Clone, PartialEq, Serialize)]

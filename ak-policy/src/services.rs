@@ -16,6 +16,7 @@ use tokio::sync::Semaphore;
 use url::Url;
 use uuid::Uuid;
 
+use crate::cache::DecisionCache;
 use crate::geo::{Geo, NoGeo, Place};
 use crate::outbound::{NoOutbound, Outbound};
 
@@ -42,6 +43,8 @@ pub struct Services {
     pub rng: Arc<dyn Rng>,
     /// The id of the installation, from which the identifiers of accounts are made.
     pub install_id: String,
+    /// What policies have decided before.
+    pub decisions: Arc<DecisionCache>,
 }
 
 impl Services {
@@ -59,6 +62,7 @@ impl Services {
             dns: Arc::new(SystemDns),
             rng: store.rng().clone(),
             install_id: store.install_id().to_owned(),
+            decisions: Arc::default(),
         }
     }
 

@@ -34,7 +34,9 @@ pub(super) async fn list(State(app): State<App>, caller: Caller, RawQuery(query)
         BTreeSet::new()
     } else {
         let all = snapshot.all::<Application>().map(|(at, _)| at.pk());
-        decide_many(all, &request).await.into_iter().filter(|(_, decision)| decision.passing).map(|(pk, _)| pk).collect()
+        let decided = decide_many(all, &request).await;
+        app.runner.note_decisions(&request, decided.iter().map(|(_, decision)| decision)).await?;
+        decided.into_iter().filter(|(_, decision)| decision.passing).map(|(pk, _)| pk).collect()
     };
     let keep = |object: &Object| {
         let launches = || snapshot.view::<Application>(object).is_some_and(|a| a.meta_launch_url.leads_somewhere());
@@ -60,6 +62,7 @@ pub(super) async fn check_access(
         .ok_or_else(|| ApiError::NotFound("No Application matches the given query.".into()))?;
     let request = request(&app, &caller, &snapshot, &person);
     let decision = decide(at.pk(), &request).await;
+    app.runner.note_decisions(&request, [&decision]).await?;
     Ok(Json(test_result(&decision, request.now, caller.person.is_superuser())).into_response())
 }
 

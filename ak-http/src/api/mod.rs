@@ -11,6 +11,7 @@ mod certificates;
 mod change;
 mod collection;
 mod config;
+mod decisions;
 mod flows;
 mod mappings;
 mod people;
@@ -52,8 +53,8 @@ pub(crate) fn router() -> Router<App> {
         .route("/flows/instances/cache_clear/", post(flows::cache_clear))
         .route("/stages/all/user_settings/", get(user_settings::of_stages))
         .route("/policies/all/{policy_uuid}/test/", post(policies::test))
-        .route("/policies/all/cache_info/", get(flows::cache_info))
-        .route("/policies/all/cache_clear/", post(flows::cache_clear))
+        .route("/policies/all/cache_info/", get(decisions::cache_info))
+        .route("/policies/all/cache_clear/", post(decisions::cache_clear))
         .route("/propertymappings/all/{pk}/test/", post(mappings::test))
         .route("/policies/geoip_iso3166/", get(policies::countries))
         .route("/flows/inspector/{slug}/", get(flows::inspect))

@@ -11,6 +11,7 @@ use serde_json::Value;
 pub use launch::LaunchUrl;
 
 use crate::binding::{EngineMode, PolicyTarget};
+use crate::decision::Decision;
 use crate::engine::decide_many;
 use crate::request::Request;
 
@@ -124,15 +125,16 @@ impl Application {
         known.iter().any(|start| icon.starts_with(start)).then_some(icon)
     }
 
-    /// The applications that a person may open and that her page shows: by group and name.
-    pub async fn of_person(request: &Request) -> Vec<(Ref<Self>, &Self)> {
+    /// The applications that a person may open and that her page shows, by group and name; and all decisions, for their events.
+    pub async fn of_person(request: &Request) -> (Vec<(Ref<Self>, &Self)>, Vec<Decision>) {
         let listed = |application: &Self| !application.meta_hide && application.meta_launch_url.leads_somewhere();
         let all = request.snapshot.all::<Self>().filter(|(_, application)| listed(application));
         let mut open: Vec<_> = all.collect();
         let decided = decide_many(open.iter().map(|(at, _)| at.pk()), request).await;
-        let mut passing = decided.into_iter().map(|(_, decision)| decision.passing);
+        let decided: Vec<Decision> = decided.into_iter().map(|(_, decision)| decision).collect();
+        let mut passing = decided.iter().map(|decision| decision.passing);
         open.retain(|_| passing.next() == Some(true));
         open.sort_by_cached_key(|(at, a)| (a.group.to_lowercase(), a.name.to_lowercase(), at.pk()));
-        open
+        (open, decided)
     }
 }

@@ -70,7 +70,13 @@ impl Policy for ExpressionPolicy {
         let ran = self.expression.run(request, limit, fill_policy);
         let state = ran.state;
         match ran.value {
-            Ok(value) => Ok(Verdict { passing: truth(&value), messages: state.messages, log: state.log, changes: state.changes }),
+            Ok(value) => Ok(Verdict {
+                passing: truth(&value),
+                messages: state.messages,
+                log: state.log,
+                changes: state.changes,
+                lasting: ran.lasting,
+            }),
             Err(failure) => Err(Failure { log: state.log, ..failure }),
         }
     }

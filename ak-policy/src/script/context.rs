@@ -34,9 +34,9 @@ fn read(name: &str) -> Result<Option<Dynamic>, Wrong> {
     }
     Ok(match name {
         FLOW_PLAN => Some(Dynamic::from(PlanView)),
-        IP => run.request.client_ip.map(|ip| ip.to_string().into()),
+        IP => run.request().client_ip.map(|ip| ip.to_string().into()),
         NOW => Some(Dynamic::from(super::time::now()?)),
-        Context::GEOIP | Context::ASN => run.request.located(name).map(|value| to_dynamic(&value)),
+        Context::GEOIP | Context::ASN => run.request().located(name).map(|value| to_dynamic(&value)),
         _ => None,
     })
 }
@@ -44,7 +44,7 @@ fn read(name: &str) -> Result<Option<Dynamic>, Wrong> {
 /// The account that is being identified: the one that the request is about, or another one, looked up.
 fn pending_user(run: &Run) -> Result<Option<Dynamic>, Wrong> {
     let Some(pk) = run.with_context(|context| context.pending_user) else { return Ok(None) };
-    if let Some(person) = run.request.person.as_ref().filter(|p| p.user.pk == pk) {
+    if let Some(person) = run.person().filter(|p| p.user.pk == pk) {
         return Ok(Some(Dynamic::from(User(Some(person.clone())))));
     }
     let conditions = [("pk".to_owned(), json!(pk))].into();
@@ -77,9 +77,9 @@ fn names() -> Result<Array, Wrong> {
     let mut names: Vec<String> = run.with_context(|context| context.values.keys().cloned().collect());
     names.extend(run.with_context(|context| context.pending_user).map(|_| PENDING_USER.to_owned()));
     names.push(FLOW_PLAN.to_owned());
-    names.extend(run.request.client_ip.map(|_| IP.to_owned()));
+    names.extend(run.request().client_ip.map(|_| IP.to_owned()));
     names.push(NOW.to_owned());
-    let known = |name: &&str| !names.iter().any(|known| known == name) && run.request.located(name).is_some();
+    let known = |name: &&str| !names.iter().any(|known| known == name) && run.request().located(name).is_some();
     let located: Vec<String> = [Context::GEOIP, Context::ASN].into_iter().filter(known).map(str::to_owned).collect();
     names.extend(located);
     Ok(texts(names))

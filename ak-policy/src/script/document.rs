@@ -136,15 +136,15 @@ impl<N: Names> Script<N> {
     pub(crate) fn run(&self, request: &Arc<Request>, limit: Duration, fill: impl FnOnce(&Run, &mut Scope<'_>)) -> Ran {
         let code = match &self.code {
             Ok(code) => code,
-            Err(unusable) => return Ran { value: Err(first(&unusable.problems)), state: State::default() },
+            Err(unusable) => return Ran { value: Err(first(&unusable.problems)), state: State::default(), lasting: false },
         };
-        let run = Run::new(request.clone(), limit);
+        let run = Run::new(request.clone(), limit, code.uses.clone());
         let mut scope = Scope::with_capacity(N::NAMES.len() + 8);
         fill(&run, &mut scope);
         let value = Machine::evaluate(&run, code, &mut scope);
         drop(scope);
         let state = std::mem::take(&mut *run.state());
-        Ran { value, state }
+        Ran { value, state, lasting: run.is_lasting() }
     }
 }
 
@@ -152,6 +152,8 @@ impl<N: Names> Script<N> {
 pub(crate) struct Ran {
     pub(crate) value: Result<Dynamic, Failure>,
     pub(crate) state: State,
+    /// Whether it depends on nothing but the script and who asks.
+    pub(crate) lasting: bool,
 }
 
 fn first(problems: &[Failure]) -> Failure {

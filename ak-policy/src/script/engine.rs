@@ -47,6 +47,8 @@ pub(super) struct Machine {
     engine: Engine,
     /// The names of all functions that can be called.
     pub(super) functions: BTreeSet<String>,
+    /// The names of functions and properties of rooms above this one.
+    pub(super) foreign: BTreeSet<String>,
 }
 
 /// One for each language.
@@ -86,17 +88,18 @@ impl Machines {
         context::register(&mut table);
         time::register(&mut table);
         functions::register(&mut table);
+        let foreign: BTreeSet<String> = modules.iter().flat_map(Table::names).cloned().collect();
         let modules: Vec<Shared<Module>> = std::iter::once(table).chain(modules).map(|table| table.module().into()).collect();
-        let rhai = Machine::new(&modules, Engine::new_raw(), limit::DEPTH);
+        let rhai = Machine::new(&modules, &foreign, Engine::new_raw(), limit::DEPTH);
         let mut translated = Engine::new_raw();
         crate::python::register(&mut translated, Arc::new(Surroundings));
-        let python = Machine::new(&modules, translated, limit::TRANSLATED_DEPTH);
+        let python = Machine::new(&modules, &foreign, translated, limit::TRANSLATED_DEPTH);
         Self { rhai, python }
     }
 }
 
 impl Machine {
-    fn new(modules: &[Shared<Module>], mut engine: Engine, depth: usize) -> Self {
+    fn new(modules: &[Shared<Module>], foreign: &BTreeSet<String>, mut engine: Engine, depth: usize) -> Self {
         add_packages(&mut engine);
         set_limits(&mut engine, depth);
         forbid(&mut engine);
@@ -108,7 +111,7 @@ impl Machine {
         #[cfg(feature = "testing")]
         super::coverage::register(&mut engine);
         let functions = functions.filter(|name| !FORBIDDEN.contains(&name.as_str())).collect();
-        Self { engine, functions }
+        Self { engine, functions, foreign: foreign.clone() }
     }
 
     pub(super) fn engine(&self) -> &Engine {

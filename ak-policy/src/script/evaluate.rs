@@ -77,7 +77,7 @@ impl<N: Names> Script<N> {
             let value = ran.value.and_then(|value| to_json(&value).map_err(Failure::new));
             Evaluation { value, log, changes }
         };
-        pool::run(job).await.unwrap_or_else(|busy| Evaluation {
+        pool::run(LIMIT, job).await.unwrap_or_else(|busy| Evaluation {
             value: Err(Failure::new(busy.to_string())),
             log: Vec::new(),
             changes: Changes::default(),
@@ -87,13 +87,12 @@ impl<N: Names> Script<N> {
 
 /// Puts the names of a field into a scope.
 fn fill<N: Names>(run: &Run, scope: &mut Scope<'_>, extra: &Extra) {
-    let request = &run.request;
-    for Name { name, .. } in N::NAMES {
+    for Name { name, .. } in N::NAMES.iter().filter(|name| run.uses(name.name)) {
         let value = match *name {
-            "user" => request.person.clone().map_or(Dynamic::UNIT, |person| Dynamic::from(User(Some(person)))),
+            "user" => run.person().map_or(Dynamic::UNIT, |person| Dynamic::from(User(Some(person.clone())))),
             "request" => Dynamic::from(RequestView),
-            "http_request" => request.http.clone().map_or(Dynamic::UNIT, Dynamic::from),
-            "ak_client_ip" => request.client_ip.map_or(Dynamic::UNIT, Dynamic::from),
+            "http_request" => run.request().http.clone().map_or(Dynamic::UNIT, Dynamic::from),
+            "ak_client_ip" => run.request().client_ip.map_or(Dynamic::UNIT, Dynamic::from),
             "ak_logger" => Dynamic::from(Logger),
             name => extra.get(name).map_or(Dynamic::UNIT, Given::dynamic),
         };

@@ -1,10 +1,13 @@
 //! In which language a script is written, and what it is in the engine's.
 
+use std::sync::Arc;
+
 use rhai::AST;
 
 use super::check::problems;
 use super::document::Name;
 use super::engine::machine;
+use super::uses::Uses;
 use crate::policy::Failure;
 use crate::python::{Flag, Translation, alike, parses, translate};
 
@@ -41,6 +44,8 @@ pub(super) struct Code {
     pub(super) ast: AST,
     /// What it was translated to, where it was.
     pub(super) translation: Option<Translation>,
+    /// What it uses.
+    pub(super) uses: Arc<Uses>,
 }
 
 impl Code {
@@ -68,7 +73,7 @@ type Read = Result<Code, Unusable>;
 
 /// Reads a script in which these variables are known. What does not say its language is the engine's own if it can be read as such,
 /// else Python.
-pub(super) fn read(source: &str, names: &[Name]) -> (Language, Read) {
+pub(super) fn read(source: &str, names: &'static [Name]) -> (Language, Read) {
     stacker::grow(STACK, || match Language::said(source) {
         Some(Language::Rhai) => (Language::Rhai, rhai(source, names)),
         Some(Language::Python) => (Language::Python, python(source, names)),
@@ -76,7 +81,7 @@ pub(super) fn read(source: &str, names: &[Name]) -> (Language, Read) {
     })
 }
 
-fn find_out(source: &str, names: &[Name]) -> (Language, Read) {
+fn find_out(source: &str, names: &'static [Name]) -> (Language, Read) {
     let own = rhai(source, names);
     if own.is_err() && !parses(source) {
         return (Language::Rhai, own);
@@ -93,17 +98,18 @@ fn find_out(source: &str, names: &[Name]) -> (Language, Read) {
 }
 
 /// Reads a script as the engine's own language, in which nothing may be unknown.
-fn rhai(source: &str, names: &[Name]) -> Read {
+fn rhai(source: &str, names: &'static [Name]) -> Read {
     let machine = machine(Language::Rhai);
     let ast = machine.compile(source, names.iter().map(|name| name.name)).map_err(|failure| vec![failure])?;
     let problems = problems(machine, &ast).all();
+    let uses = Arc::new(Uses::of(&ast, machine, names));
     #[cfg(feature = "testing")]
     let ast = super::coverage::instrument(machine.engine(), ast, source, &Some);
-    if problems.is_empty() { Ok(Code { ast, translation: None }) } else { Err(problems.into()) }
+    if problems.is_empty() { Ok(Code { ast, translation: None, uses }) } else { Err(problems.into()) }
 }
 
 /// Reads a script as Python. The translation, too, may use nothing that is unknown.
-fn python(source: &str, names: &[Name]) -> Read {
+fn python(source: &str, names: &'static [Name]) -> Read {
     let translation = translate(source)
         .map_err(|flags| Unusable { problems: flags.into_iter().map(flagged).collect(), kept: parses(source) })?;
     if translation.yields {
@@ -116,11 +122,12 @@ fn python(source: &str, names: &[Name]) -> Read {
     let placed = |failure| in_python(source, &translation, failure);
     let ast = machine.compile(&translation.rhai, names.iter().map(|name| name.name)).map_err(|failure| vec![placed(failure)])?;
     let problems = problems(machine, &ast);
+    let uses = Arc::new(Uses::of(&ast, machine, names));
     let kept = problems.are_beyond();
     let problems: Vec<Failure> = problems.all().into_iter().map(placed).collect();
     #[cfg(feature = "testing")]
     let ast = super::coverage::instrument(machine.engine(), ast, source, &|line| translation.python_line(line));
-    if problems.is_empty() { Ok(Code { ast, translation: Some(translation) }) } else { Err(Unusable { problems, kept }) }
+    if problems.is_empty() { Ok(Code { ast, translation: Some(translation), uses }) } else { Err(Unusable { problems, kept }) }
 }
 
 fn flagged(flag: Flag) -> Failure {

@@ -25,6 +25,7 @@ mod run;
 mod size;
 mod table;
 mod time;
+mod uses;
 mod value;
 
 pub use document::{Name, Names, PolicyNames, Script};

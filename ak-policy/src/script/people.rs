@@ -56,7 +56,10 @@ impl User {
     }
 
     fn set_attributes(&self, attributes: &Map) -> Result<(), Wrong> {
-        let Some(pk) = self.pk() else { return Err("nobody has signed in".into()) };
+        let Some(pk) = self.pk() else {
+            // The engine also writes back what was only looked at.
+            return if attributes.is_empty() { Ok(()) } else { Err("nobody has signed in".into()) };
+        };
         let (attributes, run) = (to_object(attributes)?, Run::current()?);
         run.state().attributes.insert(pk, attributes);
         Ok(())
@@ -234,7 +237,7 @@ fn users(table: &mut Table) {
         })
         .getter("User.uid: String", "The identifier of the account in protocols.", |u: &mut User| -> Result<String, Wrong> {
             let run = Run::current()?;
-            Ok(u.pk().map_or_else(String::new, |pk| user_uid(pk, &run.request.services.install_id)))
+            Ok(u.pk().map_or_else(String::new, |pk| user_uid(pk, run.install_id())))
         })
         .getter("User.is_active: bool", "Whether the account may be used.", |u: &mut User| u.read(|p| p.user.is_active, false))
         .getter("User.is_superuser: bool", "Whether the account may do everything.", |u: &mut User| {
@@ -286,7 +289,7 @@ fn users(table: &mut Table) {
 }
 
 fn moment(user: &User, of: impl FnOnce(&Person) -> Option<chrono::DateTime<chrono::Utc>>) -> Result<Dynamic, Wrong> {
-    let zone = Run::current()?.request.services.zone;
+    let zone = Run::current()?.zone();
     Ok(user.read(of, None).map_or(Dynamic::UNIT, |at| Dynamic::from(Moment(at.with_timezone(&zone)))))
 }
 

@@ -14,11 +14,11 @@ pub(super) struct Surroundings;
 impl Host for Surroundings {
     fn now(&self, _: &NativeCallContext<'_>) -> DateTime<Utc> {
         // The engine runs scripts in an evaluation only.
-        Run::current().map_or(DateTime::UNIX_EPOCH, |run| run.request.now)
+        Run::current().map_or(DateTime::UNIX_EPOCH, |run| run.request().now)
     }
 
     fn offset_at(&self, _: &NativeCallContext<'_>, moment: DateTime<Utc>) -> FixedOffset {
-        let zone = Run::current().map_or(chrono_tz::UTC, |run| run.request.services.zone);
+        let zone = Run::current().map_or(chrono_tz::UTC, |run| run.zone());
         zone.offset_from_utc_datetime(&moment.naive_utc()).fix()
     }
 

@@ -24,7 +24,7 @@ impl ObjectView {
     /// A field of the object, as clients of the API see it; what events do not show scripts do not see either.
     fn field(&self, name: &str) -> Result<Option<Dynamic>, Wrong> {
         let run = Run::current()?;
-        let snapshot = &run.request.snapshot;
+        let snapshot = &run.request().snapshot;
         let Some(object) = snapshot.object(self.0) else { return Err("the object is not there any more".into()) };
         if name == "pk" {
             return Ok(Some(to_dynamic(&self.0.value())));
@@ -52,7 +52,7 @@ pub(super) fn register(table: &mut Table) {
         .getter(
             "Request.user: User",
             "Who asks: the account that is being identified, else the one that has signed in.",
-            |_: &mut RequestView| -> Result<User, Wrong> { Ok(User(Run::current()?.request.person.clone())) },
+            |_: &mut RequestView| -> Result<User, Wrong> { Ok(User(Run::current()?.person().cloned())) },
         )
         .setter("Request.user: User", "Takes back what was written below it.", |_: &mut RequestView, _: User| {})
         .getter("Request.context: Context", "What the flow has gathered.", |_: &mut RequestView| ContextView)
@@ -61,18 +61,18 @@ pub(super) fn register(table: &mut Table) {
             "Request.obj: Object",
             "What is guarded; `()` if it is not known.",
             |_: &mut RequestView| -> Result<Dynamic, Wrong> {
-                Ok(Run::current()?.request.object.map_or(Dynamic::UNIT, |pk| Dynamic::from(ObjectView(pk))))
+                Ok(Run::current()?.request().object.map_or(Dynamic::UNIT, |pk| Dynamic::from(ObjectView(pk))))
             },
         )
         .getter(
             "Request.http_request: HttpRequest",
             "The HTTP request; `()` without one.",
             |_: &mut RequestView| -> Result<Dynamic, Wrong> {
-                Ok(Run::current()?.request.http.clone().map_or(Dynamic::UNIT, Dynamic::from))
+                Ok(Run::current()?.request().http.clone().map_or(Dynamic::UNIT, Dynamic::from))
             },
         )
         .getter("Request.debug: bool", "Whether it is a trial.", |_: &mut RequestView| -> Result<bool, Wrong> {
-            Ok(Run::current()?.request.trial)
+            Ok(Run::current()?.request().trial)
         })
         .kind::<ObjectView>("Object", "An object of the configuration, read-only.")
         .index_getter(
@@ -100,7 +100,7 @@ fn http(table: &mut Table) {
         let name = |name: &String| format!("HTTP_{}", name.to_uppercase().replace('-', "_"));
         let mut all: Map = http.headers.iter().map(|(n, v)| (name(n).into(), Dynamic::from(v.clone()))).collect();
         all.insert("REQUEST_METHOD".into(), http.method.clone().into());
-        let ip = Run::current()?.request.client_ip;
+        let ip = Run::current()?.request().client_ip;
         all.extend(ip.map(|ip| ("REMOTE_ADDR".into(), Dynamic::from(ip.to_string()))));
         Ok(all)
     };

@@ -3,12 +3,16 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::future::Future;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use ak_store::directory::Person;
 use ak_store::records::Group;
+use chrono_tz::Tz;
 use serde_json::{Map, Value};
 
+use super::uses::Uses;
 use super::value::Wrong;
 use crate::context::Context;
 use crate::policy::{Changes, LogLine, PolicyEffect};
@@ -29,7 +33,11 @@ const ENTRY: usize = 32;
 /// One evaluation of a script.
 #[derive(Debug)]
 pub(crate) struct Run {
-    pub(crate) request: Arc<Request>,
+    /// Private, so that nothing reads more of it than the account without [`Run::request`].
+    request: Arc<Request>,
+    /// Whether more was read than the account that asks.
+    read_more: AtomicBool,
+    uses: Arc<Uses>,
     /// Reading of the monotonic clock, in microseconds, at which the time is over.
     deadline: u64,
     /// How many policies called each other to come here.
@@ -69,8 +77,8 @@ impl Drop for Restore {
 }
 
 impl Run {
-    /// An evaluation that ends within `limit` from now.
-    pub(crate) fn new(request: Arc<Request>, limit: Duration) -> Arc<Self> {
+    /// An evaluation of a script that uses this, which ends within `limit` from now.
+    pub(crate) fn new(request: Arc<Request>, limit: Duration, uses: Arc<Uses>) -> Arc<Self> {
         let now = request.services.clock.monotonic_micros();
         let limit = u64::try_from(limit.as_micros()).unwrap_or(u64::MAX);
         let (deadline, depth) = match Self::current() {
@@ -78,7 +86,38 @@ impl Run {
             Ok(outer) => (now.saturating_add(limit).min(outer.deadline), outer.depth + 1),
             Err(_) => (now.saturating_add(limit), 0),
         };
-        Arc::new(Self { request, deadline, depth, state: Mutex::default() })
+        Arc::new(Self { request, read_more: AtomicBool::new(false), uses, deadline, depth, state: Mutex::default() })
+    }
+
+    /// All that is asked. What the script does from now on may depend on all of it.
+    pub(crate) fn request(&self) -> &Arc<Request> {
+        self.read_more.store(true, Ordering::Relaxed);
+        &self.request
+    }
+
+    /// Who asks.
+    pub(crate) fn person(&self) -> Option<&Arc<Person>> {
+        self.request.person.as_ref()
+    }
+
+    /// The time zone in which dates are seen.
+    pub(crate) fn zone(&self) -> Tz {
+        self.request.services.zone
+    }
+
+    /// The id of the installation.
+    pub(crate) fn install_id(&self) -> &str {
+        &self.request.services.install_id
+    }
+
+    /// Whether the script uses the variable of that name.
+    pub(crate) fn uses(&self, name: &str) -> bool {
+        self.uses.has(name)
+    }
+
+    /// Whether what the script has given until now depends on nothing but itself and who asks, with the zone and the installation.
+    pub(crate) fn is_lasting(&self) -> bool {
+        self.uses.only_own_functions() && !self.read_more.load(Ordering::Relaxed)
     }
 
     /// The evaluation that goes on on this thread.
@@ -152,14 +191,14 @@ impl Run {
     /// What flows have gathered, with what the script has changed of it.
     pub(crate) fn with_context<T>(&self, read: impl FnOnce(&Context) -> T) -> T {
         let state = self.state();
-        read(state.context.as_ref().unwrap_or(&self.request.context))
+        read(state.context.as_ref().unwrap_or(&self.request().context))
     }
 
     /// Changes what flows have gathered, for the rest of the script and for whoever keeps the decision.
     pub(crate) fn change_context(&self, name: &str, value: Option<Value>) -> Result<(), Wrong> {
         self.keep(ENTRY + name.len() + value.as_ref().map_or(0, weight))?;
         let mut state = self.state();
-        let context = state.context.get_or_insert_with(|| self.request.context.clone());
+        let context = state.context.get_or_insert_with(|| self.request().context.clone());
         match value {
             Some(value) => {
                 context.values.insert(name.to_owned(), value.clone());
@@ -178,7 +217,7 @@ impl Run {
     /// Changes which account is being identified.
     pub(crate) fn change_pending_user(&self, user: Option<i64>) {
         let mut state = self.state();
-        let context = state.context.get_or_insert_with(|| self.request.context.clone());
+        let context = state.context.get_or_insert_with(|| self.request().context.clone());
         context.pending_user = user;
         state.changes.pending_user = Some(user);
     }

@@ -13,12 +13,17 @@ const IS_SSO: &str = "is_sso";
 
 /// Puts the variables of expression policies into a scope; their names are those of [`super::PolicyNames`].
 pub(crate) fn fill_policy(run: &Run, scope: &mut Scope<'_>) {
-    let request = &run.request;
-    scope.push("request", RequestView);
-    scope.push("user", User(request.person.clone()));
-    scope.push("context", ContextView);
-    scope.push_dynamic("http_request", request.http.clone().map_or(Dynamic::UNIT, Dynamic::from));
-    scope.push_dynamic("ak_client_ip", request.client_ip.map_or(Dynamic::UNIT, Dynamic::from));
-    scope.push("ak_is_sso_flow", request.context.get(IS_SSO).is_some_and(|is| is.as_bool() == Some(true)));
-    scope.push("ak_logger", Logger);
+    let mut put = |name: &'static str, value: &dyn Fn() -> Dynamic| {
+        // What a script does not use it does not depend on either.
+        if run.uses(name) {
+            scope.push_dynamic(name, value());
+        }
+    };
+    put("request", &|| Dynamic::from(RequestView));
+    put("user", &|| Dynamic::from(User(run.person().cloned())));
+    put("context", &|| Dynamic::from(ContextView));
+    put("http_request", &|| run.request().http.clone().map_or(Dynamic::UNIT, Dynamic::from));
+    put("ak_client_ip", &|| run.request().client_ip.map_or(Dynamic::UNIT, Dynamic::from));
+    put("ak_is_sso_flow", &|| run.with_context(|c| c.get(IS_SSO).is_some_and(|is| is.as_bool() == Some(true))).into());
+    put("ak_logger", &|| Dynamic::from(Logger));
 }

@@ -1,11 +1,14 @@
 //! Where functions for scripts are registered, together with what people read about them.
 
+use std::collections::BTreeSet;
+
 use rhai::{FuncRegistration, Module, RhaiNativeFunc, Variant};
 
 /// A table of functions for scripts. The entry of a function is its documentation too: there is no other.
 #[derive(Default)]
 pub struct Table {
     module: Module,
+    names: BTreeSet<String>,
 }
 
 impl std::fmt::Debug for Table {
@@ -38,6 +41,7 @@ impl Table {
         C: RhaiNativeFunc<A, N, X, R, F> + Send + Sync + 'static,
     {
         let (name, rest) = signature.split_once('(').unwrap_or((signature, ")"));
+        self.names.insert(name.to_owned());
         let (parameters, gives) = rest.rsplit_once(')').unwrap_or((rest, ""));
         let gives = gives.trim().trim_start_matches("->").trim();
         let parameters = parameters.split(',').map(str::trim).filter(|p| !p.is_empty());
@@ -55,6 +59,7 @@ impl Table {
         C: RhaiNativeFunc<A, N, X, R, F> + Send + Sync + 'static,
     {
         let (owner, property, gives) = property(signature);
+        self.names.insert(property.to_owned());
         self.enter(FuncRegistration::new_getter(property), [format!("this: {owner}"), gives.to_owned()], doc, call)
     }
 
@@ -69,6 +74,7 @@ impl Table {
         C: RhaiNativeFunc<A, N, X, R, F> + Send + Sync + 'static,
     {
         let (owner, property, takes) = property(signature);
+        self.names.insert(property.to_owned());
         self.enter(FuncRegistration::new_setter(property), [format!("this: {owner}"), format!("value: {takes}")], doc, call)
     }
 
@@ -114,6 +120,11 @@ impl Table {
         let entry = entry.with_volatility(true).with_params_info(parameters).with_comments([comment(doc)]);
         entry.set_into_module(&mut self.module, call);
         self
+    }
+
+    /// The names of its functions and properties.
+    pub(super) fn names(&self) -> &BTreeSet<String> {
+        &self.names
     }
 
     pub(super) fn module(self) -> Module {

@@ -19,11 +19,11 @@ pub(crate) struct Length(pub Duration);
 /// The present moment.
 pub(super) fn now() -> Result<Moment, Wrong> {
     let run = Run::current()?;
-    Ok(Moment(run.request.now.with_timezone(&run.request.services.zone)))
+    Ok(Moment(run.request().now.with_timezone(&run.zone())))
 }
 
 fn zone() -> Result<Tz, Wrong> {
-    Ok(Run::current()?.request.services.zone)
+    Ok(Run::current()?.zone())
 }
 
 fn out_of_range() -> Wrong {
@@ -97,7 +97,7 @@ pub(super) fn register(table: &mut Table) {
         .kind::<Length>("TimeDelta", "A length of time.")
         .function("now() -> DateTime", "The present moment, in the server's time zone.", now)
         .function("utcnow() -> DateTime", "The present moment in UTC.", || -> Result<Moment, Wrong> {
-            Ok(Moment(Run::current()?.request.now.with_timezone(&Tz::UTC)))
+            Ok(Moment(Run::current()?.request().now.with_timezone(&Tz::UTC)))
         })
         .function(
             "datetime(text: String) -> DateTime",

@@ -9,7 +9,7 @@ use crate::error::Result;
 use crate::records::{Group, Repository, User};
 
 /// An account with all groups that it is in, through parents too.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Person {
     /// The account.
     pub user: User,

@@ -56,13 +56,13 @@ fn is_private(ip: IpAddr) -> bool {
 
 fn resolve(name: &str, version: Option<i64>) -> Result<Array, Wrong> {
     let run = Run::current()?;
-    if run.request.trial {
+    if run.request().trial {
         return Err("a trial resolves no names".into());
     }
     if name.is_empty() || name.len() > 253 {
         return Err("not a name that can be resolved".into());
     }
-    let dns = run.request.services.dns.clone();
+    let dns = run.request().services.dns.clone();
     let found = run.wait(dns.resolve(name))?.map_err(Wrong::from)?;
     let fits = |ip: &IpAddr| match version {
         None => true,

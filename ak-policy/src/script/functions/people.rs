@@ -18,7 +18,7 @@ pub(in crate::script) fn look_up_user(
     conditions: &Conditions,
     without: &[Conditions],
 ) -> Result<Option<Arc<Person>>, Wrong> {
-    let people = run.request.services.people.clone();
+    let people = run.request().services.people.clone();
     let found = run.wait(people.user(conditions, without))?.map_err(|error| Wrong::from(error.to_string()))?;
     Ok(found.map_err(Wrong::from)?.map(Arc::new))
 }
@@ -35,7 +35,7 @@ fn group_by(conditions: &Map) -> Result<Dynamic, Wrong> {
 
 /// The first group that meets the conditions.
 pub(in crate::script) fn look_up_group(run: &Run, conditions: &Conditions) -> Result<Option<Arc<Group>>, Wrong> {
-    let people = run.request.services.people.clone();
+    let people = run.request().services.people.clone();
     let found = run.wait(people.group(conditions))?.map_err(|error| Wrong::from(error.to_string()))?;
     Ok(found.map_err(Wrong::from)?.map(Arc::new))
 }

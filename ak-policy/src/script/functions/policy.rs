@@ -25,13 +25,13 @@ fn call(name: &str, more: &Map) -> Result<PolicyResult, Wrong> {
     if run.depth >= DEPTH {
         return Err("policies ask each other too deep".into());
     }
-    let snapshot = &run.request.snapshot;
+    let snapshot = &run.request().snapshot;
     let found = snapshot.registry().kinds().iter().flat_map(|info| snapshot.keys(info.index)).find_map(|pk| {
         let policy = snapshot.view::<dyn Policy>(snapshot.object(pk)?)?;
         (policy.name() == name).then_some(policy)
     });
     let Some(policy) = found else { return Err(format!("there is no policy {name}").into()) };
-    let mut request = run.request.as_ref().clone();
+    let mut request = run.request().as_ref().clone();
     request.context = run.with_context(Clone::clone);
     request.context.values.extend(to_object(more)?);
     let answer = policy.evaluate(&Arc::new(request), run.remaining());
