@@ -1,5 +1,5 @@
-geo = request.context.get("geoip", {})
+geo = request.context.get("geoip") or {}
 if geo.get("country") in ("DE", "AT", "CH"):
     return True
-ak_message(f"Not from {geo.get('country', 'an unknown country')}.")
+ak_message(f"Not from {geo.get('country') or 'an unknown country'}.")
 return False
