@@ -1,7 +1,7 @@
 //! What policies look things up with: the seams of a program that embeds the engine.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, ToSocketAddrs as _};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use ak_store::directory::Person;
@@ -12,11 +12,11 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use serde_json::{Value, json};
-use tokio::sync::Semaphore;
 use url::Url;
 use uuid::Uuid;
 
 use crate::cache::DecisionCache;
+use crate::dns::{Dns, NoDns};
 use crate::geo::{Geo, NoGeo, Place};
 use crate::outbound::{NoOutbound, Outbound};
 
@@ -48,8 +48,8 @@ pub struct Services {
 }
 
 impl Services {
-    /// The services of a program whose people are in `store`: dates in UTC, names by the resolver of the machine, no
-    /// knowledge of where addresses are, no requests to others.
+    /// The services of a program whose people are in `store`: dates in UTC, no knowledge of names and of where addresses
+    /// are, no requests to others.
     pub fn of(store: &Arc<Store>) -> Self {
         Self {
             clock: store.clock().clone(),
@@ -59,7 +59,7 @@ impl Services {
             geo: Arc::new(NoGeo),
             outbound: Arc::new(NoOutbound),
             leaked_passwords: leaked_passwords(),
-            dns: Arc::new(SystemDns),
+            dns: Arc::new(NoDns),
             rng: store.rng().clone(),
             install_id: store.install_id().to_owned(),
             decisions: Arc::default(),
@@ -177,41 +177,6 @@ impl Services {
         for (name, value) in [(GEO, place), (ASN, system)] {
             if let Some(value) = value {
                 event.context.entry(name).or_insert(value);
-            }
-        }
-    }
-}
-
-/// Looks up names and addresses for scripts.
-#[async_trait]
-pub trait Dns: Send + Sync {
-    /// The addresses of a name; none where it has none.
-    async fn resolve(&self, name: &str) -> std::result::Result<Vec<IpAddr>, String>;
-}
-
-/// The resolver of the machine.
-#[derive(Debug, Clone, Copy)]
-pub struct SystemDns;
-
-/// How many names are being resolved at the most. The machine cannot be stopped asking: who has given up on an answer leaves a
-/// thread behind until it comes.
-static LOOKUPS: Semaphore = Semaphore::const_new(32);
-
-#[async_trait]
-impl Dns for SystemDns {
-    async fn resolve(&self, name: &str) -> std::result::Result<Vec<IpAddr>, String> {
-        let place = LOOKUPS.acquire().await.map_err(|closed| closed.to_string())?;
-        let asked = name.to_owned();
-        let lookup = tokio::task::spawn_blocking(move || {
-            let _place = place;
-            (asked.as_str(), 0).to_socket_addrs()
-        });
-        // The machine says "no such name" and "no answer" alike; neither names an address.
-        match lookup.await.map_err(|crash| crash.to_string())? {
-            Ok(found) => Ok(found.map(|address| address.ip()).collect()),
-            Err(error) => {
-                tracing::debug!(name, %error, "a name was not resolved");
-                Ok(Vec::new())
             }
         }
     }

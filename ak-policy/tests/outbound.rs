@@ -7,101 +7,27 @@
 )]
 
 mod kit;
+#[path = "kit/peer.rs"]
+mod peer;
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use ak_policy::dns::Dns;
 use ak_policy::outbound::{Answer, Call, HttpOutbound, Outbound as _, OutboundError, OutboundOptions, Trust};
-use ak_policy::{Context, Decision, Dns, Outcome, Request, Services, decide};
+use ak_policy::{Context, Decision, Outcome, Request, Services, decide};
 use ak_store::model::Pk;
 use async_trait::async_trait;
 use kit::House;
+use peer::{Peer, ok, redirect};
 use serde_json::json;
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
-use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::aws_lc_rs;
 use tokio_rustls::rustls::pki_types::PrivateKeyDer;
-use url::Url;
-
-/// Another machine: what it answers to each path, and what it has been asked.
-struct Peer {
-    address: SocketAddr,
-    asked: Arc<Mutex<Vec<String>>>,
-}
-
-async fn talk(
-    mut stream: impl AsyncRead + AsyncWrite + Unpin,
-    asked: &Mutex<Vec<String>>,
-    answer: &(dyn Fn(&str) -> String + Sync),
-) {
-    let mut head = Vec::new();
-    while !head.windows(4).any(|end| end == b"\r\n\r\n") {
-        let mut part = [0; 512];
-        match stream.read(&mut part).await {
-            Ok(0) | Err(_) => return,
-            Ok(n) => head.extend(&part[..n]),
-        }
-    }
-    let head = String::from_utf8(head).unwrap();
-    let path = head.split(' ').nth(1).unwrap().to_owned();
-    asked.lock().unwrap().push(head);
-    let answer = answer(&path);
-    if answer.is_empty() {
-        // It never answers: it waits until the other side goes.
-        stream.read_to_end(&mut Vec::new()).await.ok();
-        return;
-    }
-    // Who has heard enough hangs up.
-    stream.write_all(answer.as_bytes()).await.ok();
-    stream.shutdown().await.ok();
-}
-
-impl Peer {
-    async fn open(tls: Option<TlsAcceptor>, answer: impl Fn(&str) -> String + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let (address, asked) = (listener.local_addr().unwrap(), Arc::default());
-        let peer = Self { address, asked: Arc::clone(&asked) };
-        let answer = Arc::new(answer);
-        tokio::spawn(async move {
-            loop {
-                let (stream, _) = listener.accept().await.unwrap();
-                let (tls, asked, answer) = (tls.clone(), asked.clone(), answer.clone());
-                tokio::spawn(async move {
-                    match tls {
-                        None => talk(stream, &asked, &*answer).await,
-                        Some(tls) => {
-                            if let Ok(stream) = tls.accept(stream).await {
-                                talk(stream, &asked, &*answer).await;
-                            }
-                        }
-                    }
-                });
-            }
-        });
-        peer
-    }
-
-    fn url(&self, host: &str, path: &str) -> Url {
-        format!("http://{host}:{}{path}", self.address.port()).parse().unwrap()
-    }
-
-    fn asked(&self) -> Vec<String> {
-        self.asked.lock().unwrap().clone()
-    }
-}
-
-fn ok(body: &str) -> String {
-    format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\nx-what: this\r\n\r\n{body}", body.len())
-}
-
-fn redirect(status: u16, to: impl std::fmt::Display) -> String {
-    format!("HTTP/1.1 {status} Elsewhere\r\nlocation: {to}\r\ncontent-length: 0\r\n\r\n")
-}
 
 /// Names, and the addresses that they have: of several the first at the first question, and so on.
 #[derive(Default)]
@@ -116,6 +42,10 @@ impl Dns for Names {
         let turn = self.asked.fetch_add(1, Ordering::SeqCst);
         let found = self.known.get(name).and_then(|all| all.get(turn).or(all.last()));
         Ok(found.iter().flat_map(|all| all.split(' ')).map(|ip| ip.parse().unwrap()).collect())
+    }
+
+    async fn reverse(&self, _: IpAddr) -> Result<Option<String>, String> {
+        Ok(None)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Scenes: what tests of policies are told with.
 
-use ak_policy::testing::{Broken, Group, Http, Scene, User};
+use ak_policy::testing::{Answering, Broken, Group, Http, Scene, User};
 use ak_policy::{Outcome, Policy, PolicyEffect};
 use ak_store::records::UserType;
 use chrono::Duration;
@@ -69,6 +69,9 @@ async fn what_is_asked_is_as_it_is_described() -> Result<(), Broken> {
         .gathered("pending_user", "bob")
         .other(User::named("bob"))
         .resolves("one.example", [address("192.0.2.7"), address("::1")])
+        .answers("https://api.example.org/a?b=1", Answering::json(json!({ "allowed": [1] })).header("X-Two", "2"))
+        .answers("https://api.example.org/", Answering::text("no"))
+        .answers("https://api.example.org/busy", Answering::status(503))
         .located(address("192.0.2.7"), json!({ "country": "DE" }))
         .routed(address("192.0.2.7"), json!({ "asn": 64496 }))
         .located(address("192.0.2.8"), json!({ "country": "FR" }))
@@ -80,7 +83,10 @@ async fn what_is_asked_is_as_it_is_described() -> Result<(), Broken> {
         "now().hour == 10 && utcnow().hour == 1 && now().year == 2026",
         r#"context.prompt_data.a == [1] && context.pending_user.username == "bob" && !("b" in context)"#,
         r#"resolve_dns("one.example", 4) == ["192.0.2.7"]"#,
-        r#"context.geoip.country == "DE" && context.asn.asn == 64496"#,
+        r#"reverse_dns("192.0.2.7") == "one.example""#,
+        r#"let r = requests.get("https://api.example.org/a", #{params: #{b: 1}}); r.json().allowed == [1] && r.headers["x-two"] == "2""#,
+        r#"requests.get("https://api.example.org").text == "no" && requests.get("https://api.example.org/busy").status_code == 503"#,
+        r#"context.geoip.country == "DE" && context.geoip.city == "" && context.asn.asn == 64496"#,
         r#"ak_call_policy("helper", #{more: 5}).passing"#,
         r#"user.is_anonymous && request.obj.name == "An application" && !request.debug"#,
     ];
@@ -90,6 +96,14 @@ async fn what_is_asked_is_as_it_is_described() -> Result<(), Broken> {
         matches!(&unknown.trace[0].outcome, Outcome::Failed(failure) if failure.message.contains("two.example")),
         "{unknown}"
     );
+    let unknown = scene.ask(r#"requests.get("https://other.example/").ok"#).await?;
+    assert!(unknown.to_string().contains("the scene does not say what https://other.example/ answers"), "{unknown}");
+    for broken in [
+        scene.clone().located(address("192.0.2.9"), json!({ "contry": "DE" })),
+        scene.clone().answers("/", Answering::status(200)),
+    ] {
+        assert!(broken.open().await.is_err());
+    }
     holds(scene.trial(), &["request.debug"]).await
 }
 

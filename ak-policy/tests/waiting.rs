@@ -6,7 +6,8 @@ mod kit;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use ak_policy::{Decision, Dns, Outcome, Request, Services, decide};
+use ak_policy::dns::Dns;
+use ak_policy::{Decision, Outcome, Request, Services, decide};
 use ak_store::model::Pk;
 use async_trait::async_trait;
 use serde_json::json;
@@ -21,6 +22,10 @@ struct Silent(Semaphore);
 impl Dns for Silent {
     async fn resolve(&self, _: &str) -> Result<Vec<IpAddr>, String> {
         self.0.add_permits(1);
+        std::future::pending().await
+    }
+
+    async fn reverse(&self, _: IpAddr) -> Result<Option<String>, String> {
         std::future::pending().await
     }
 }

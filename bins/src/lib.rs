@@ -7,6 +7,6 @@ pub mod commands;
 mod start;
 
 pub use start::{
-    Product, StartError, Wiring, load_settings, log_to_stderr, open_backend, open_store, registry, until_stopped, work_until,
-    worker, zone,
+    Product, StartError, Wiring, load_settings, log_to_stderr, open_backend, open_store, registry, system_dns, until_stopped,
+    work_until, worker, zone,
 };

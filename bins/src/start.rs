@@ -8,9 +8,10 @@ use ak_flows::{Bootstrap, Runner, RunnerOptions, SetupError, StoreDirectory, set
 use ak_http::pages::Renderer;
 use ak_http::server::{Addresses, Bound, ServeError, bind};
 use ak_http::{App, AppParts, HttpOptions};
+use ak_policy::dns::{Dns, NoDns, SystemDns};
 use ak_policy::geo::{GeoFiles, MaxMind};
 use ak_policy::outbound::{HostPattern, HttpOutbound, OutboundOptions};
-use ak_policy::{Dns, Services, SystemDns, Tz};
+use ak_policy::{Services, Tz};
 use ak_store::config::{
     self, ConfigError, ContextProcessors, Loaded, LogFormat, Outbound, Postgresql, Secret, Settings, SslMode,
 };
@@ -82,7 +83,7 @@ impl Wiring {
             password_floor: StoreDirectory::FLOOR,
             registry: registry()?,
             zone: zone(config::process_environment())?,
-            dns: Arc::new(SystemDns),
+            dns: system_dns(),
         })
     }
 }
@@ -91,6 +92,17 @@ impl Wiring {
 pub fn zone(environment: impl IntoIterator<Item = (String, String)>) -> Result<Tz, StartError> {
     let named = environment.into_iter().find(|(name, value)| name == "TZ" && !value.is_empty());
     named.map_or(Ok(Tz::UTC), |(_, name)| ak_policy::zone(&name).map_err(StartError::Zone))
+}
+
+/// The servers for names that the machine asks. Where it does not say which, no name is looked up.
+pub fn system_dns() -> Arc<dyn Dns> {
+    match SystemDns::new() {
+        Ok(dns) => Arc::new(dns),
+        Err(why) => {
+            tracing::warn!("no names are looked up: {why}");
+            Arc::new(NoDns)
+        }
+    }
 }
 
 /// Every kind of the product.

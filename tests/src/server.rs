@@ -15,7 +15,7 @@ use std::time::Duration;
 use ak_bins::{Product, Wiring};
 use ak_flows::Bootstrap;
 use ak_http::App;
-use ak_policy::{Dns, SystemDns};
+use ak_policy::dns::Dns;
 use ak_store::config::{Settings, load_from};
 use ak_store::directory::keys::{NewKey, issue};
 use ak_store::directory::password::Cost;
@@ -95,7 +95,7 @@ impl Start {
             registry: ak_bins::registry().expect("the product's kinds fit together"),
             place: None,
             password_floor: Duration::ZERO,
-            dns: Arc::new(SystemDns),
+            dns: ak_bins::system_dns(),
             ticking: false,
         };
         start

@@ -5,7 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use http::header::{ACCEPT, AUTHORIZATION, CONNECTION, COOKIE, HOST, LOCATION, USER_AGENT};
+use http::header::{
+    ACCEPT, AUTHORIZATION, CONNECTION, CONTENT_LENGTH, COOKIE, HOST, LOCATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
+    USER_AGENT,
+};
 use http::{HeaderName, HeaderValue, Method, Request, Response};
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use hyper::body::{Bytes, Incoming};
@@ -19,7 +22,7 @@ use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs};
 use url::{Host, Position, Url};
 
 use super::{Answer, Call, HostPattern, Outbound, OutboundError, Reach, Trust};
-use crate::services::Dns;
+use crate::dns::Dns;
 
 /// How many redirects are followed.
 const REDIRECTS: usize = 5;
@@ -79,7 +82,8 @@ impl HttpOutbound {
         let mut came_from = None;
         for _ in 0..=REDIRECTS {
             let (response, reach) = self.once(&call, came_from).await?;
-            let Some(next) = redirect(&call.url, &response)? else { return read(response, call.size).await };
+            let next = if call.follow { redirect(&call.url, &response)? } else { None };
+            let Some(next) = next else { return read(call.url, response, call.size).await };
             let status = response.status().as_u16();
             if status == 303 || (matches!(status, 301 | 302) && call.method == "POST") {
                 (call.method, call.body) = ("GET".into(), Vec::new());
@@ -217,6 +221,10 @@ fn request(call: &Call) -> Result<Request<Full<Bytes>>, OutboundError> {
         let name: HeaderName = name.parse().map_err(|_| refused("a header's name"))?;
         headers.insert(name, value.parse().map_err(|_| refused("a header's value"))?);
     }
+    // How the content is framed is not the caller's business.
+    for name in [CONTENT_LENGTH, TRANSFER_ENCODING, TE, TRAILER, UPGRADE] {
+        headers.remove(name);
+    }
     let host = &call.url[Position::BeforeHost..Position::AfterPort];
     headers.insert(HOST, host.parse().map_err(|_| refused("the host"))?);
     headers.insert(CONNECTION, HeaderValue::from_static("close"));
@@ -238,7 +246,7 @@ async fn send(
     sender.send_request(request).await.map_err(failed)
 }
 
-async fn read(response: Response<Incoming>, size: usize) -> Result<Answer, OutboundError> {
+async fn read(url: Url, response: Response<Incoming>, size: usize) -> Result<Answer, OutboundError> {
     let (parts, body) = response.into_parts();
     let body = Limited::new(body, size).collect().await.map_err(|error| match error.downcast::<LengthLimitError>() {
         Ok(_) => OutboundError::TooLarge(size),
@@ -246,5 +254,5 @@ async fn read(response: Response<Incoming>, size: usize) -> Result<Answer, Outbo
     })?;
     let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
     let headers = parts.headers.iter().map(|(name, value)| (name.as_str().to_owned(), text(value))).collect();
-    Ok(Answer { status: parts.status.as_u16(), headers, body: body.to_bytes().to_vec() })
+    Ok(Answer { url, status: parts.status.as_u16(), headers, body: body.to_bytes().to_vec() })
 }

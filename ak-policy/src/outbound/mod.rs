@@ -54,13 +54,15 @@ pub struct Call {
     pub time: Duration,
     /// How many bytes the answer may have.
     pub size: usize,
+    /// Whether redirects are followed.
+    pub follow: bool,
 }
 
 impl Call {
     /// A request for what is there, of 10 seconds and 1 MiB at the most.
     pub fn get(url: Url, trust: Trust) -> Self {
         let (time, size) = (Duration::from_secs(10), 1 << 20);
-        Self { method: "GET".into(), url, headers: Vec::new(), body: Vec::new(), trust, time, size }
+        Self { method: "GET".into(), url, headers: Vec::new(), body: Vec::new(), trust, time, size, follow: true }
     }
 
     /// With this header.
@@ -74,6 +76,8 @@ impl Call {
 /// An answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
+    /// Where it came from, after redirects.
+    pub url: Url,
     /// The status.
     pub status: u16,
     /// Headers, the names in lower case.

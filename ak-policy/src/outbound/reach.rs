@@ -55,12 +55,12 @@ impl Reach {
     /// Of IPv6 only what is given to people (2000::/3) is public, and of that not what is set apart, or leads to an address of IPv4
     /// that is not.
     fn of_6(ip: Ipv6Addr) -> Self {
-        let [a, b, .., y, z] = ip.segments();
+        let [a, b, c, d, e, f, y, z] = ip.segments();
         let v4 = |high: u16, low: u16| Self::of_4(Ipv4Addr::from((u32::from(high) << 16) | u32::from(low)));
         match (a, b) {
             (0, _) => ip.to_ipv4_mapped().map_or(Self::Private, Self::of_4),
-            (0x64, 0xff9b) => v4(y, z),
-            (0x2002, high) => v4(high, ip.segments()[2]),
+            (0x64, 0xff9b) if [c, d, e, f] == [0; 4] => v4(y, z),
+            (0x2002, high) => v4(high, c),
             (0x2001, 0..=0x1ff | 0xdb8) | (0x3fff, 0..=0xfff) => Self::Private,
             (0x2000..=0x3fff, _) => Self::Public,
             _ => Self::Private,
@@ -159,7 +159,7 @@ mod tests {
             "fec0::1",
             "ff02::1",
             "64:ff9b::a9fe:a9fe",
-            "64:ff9b:1::1",
+            "64:ff9b:1::808:808",
             "2002:7f00:1::1",
             "2001::1",
             "2001:db8::1",

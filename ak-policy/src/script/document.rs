@@ -46,6 +46,7 @@ impl Names for PolicyNames {
         Name { name: "http_request", kind: "HttpRequest", doc: "The HTTP request; `()` without one." },
         Name { name: "ak_client_ip", kind: "IpAddress", doc: "Where the request came from; `()` if that is not known." },
         Name { name: "ak_is_sso_flow", kind: "bool", doc: "Whether the person comes from a source." },
+        Name { name: "requests", kind: "Requests", doc: "Makes HTTP requests, to hosts that the installation has listed." },
         Name { name: "ak_logger", kind: "Logger", doc: "Writes log lines, which are shown with the decision." },
     ];
 }

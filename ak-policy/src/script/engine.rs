@@ -225,7 +225,10 @@ fn wrong(error: &EvalAltResult) -> Failure {
     let place = inner.position();
     let text = match inner {
         EvalAltResult::ErrorTerminated(reason, _) => reason.to_string(),
-        EvalAltResult::ErrorRuntime(value, _) => value.to_string(),
+        EvalAltResult::ErrorRuntime(value, _) => match value.read_lock::<super::RequestError>() {
+            Some(error) => error.message.clone(),
+            None => value.to_string(),
+        },
         EvalAltResult::ErrorTooManyOperations(_) => "the script takes too many steps".to_owned(),
         EvalAltResult::ErrorStackOverflow(_) => "the script calls too deep".to_owned(),
         other => {

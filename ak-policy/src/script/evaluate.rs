@@ -10,7 +10,7 @@ use rhai::{Dynamic, Scope};
 use serde_json::Value;
 
 use super::document::{Name, Names, Script};
-use super::functions::Logger;
+use super::functions::{Logger, Requests};
 use super::people::{GroupView, User};
 use super::request::{ObjectView, RequestView};
 use super::run::{Run, State};
@@ -47,11 +47,12 @@ impl Given {
 }
 
 /// The variables of every script that computes a value. The [`Names`] of a field repeat those that its scripts find, and add its own.
-pub const VALUE_NAMES: [Name; 5] = [
+pub const VALUE_NAMES: [Name; 6] = [
     Name { name: "user", kind: "User", doc: "The account that it is about; `()` without one." },
     Name { name: "request", kind: "Request", doc: "What is asked." },
     Name { name: "http_request", kind: "HttpRequest", doc: "The HTTP request; `()` without one." },
     Name { name: "ak_client_ip", kind: "IpAddress", doc: "Where the request came from; `()` if that is not known." },
+    Name { name: "requests", kind: "Requests", doc: "Makes HTTP requests, to hosts that the installation has listed." },
     Name { name: "ak_logger", kind: "Logger", doc: "Writes log lines." },
 ];
 
@@ -93,6 +94,7 @@ fn fill<N: Names>(run: &Run, scope: &mut Scope<'_>, extra: &Extra) {
             "request" => Dynamic::from(RequestView),
             "http_request" => run.request().http.clone().map_or(Dynamic::UNIT, Dynamic::from),
             "ak_client_ip" => run.request().client_ip.map_or(Dynamic::UNIT, Dynamic::from),
+            "requests" => Dynamic::from(Requests),
             "ak_logger" => Dynamic::from(Logger),
             name => extra.get(name).map_or(Dynamic::UNIT, Given::dynamic),
         };

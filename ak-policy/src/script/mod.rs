@@ -36,6 +36,7 @@ pub use reference::{Reference, reference};
 pub use table::Table;
 pub use value::{to_dynamic, to_json, truth};
 
+pub(crate) use functions::{RequestError, Requests};
 pub(crate) use people::group_meets;
 pub(crate) use scope::fill_policy;
 pub(crate) use time::Moment;

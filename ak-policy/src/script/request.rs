@@ -1,5 +1,6 @@
 //! What is asked, as scripts see it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ak_store::model::{People, Pk};
@@ -35,13 +36,18 @@ impl ObjectView {
     }
 }
 
-/// The headers of an HTTP request. Their names have no case.
+/// The headers of an HTTP request, or of an answer. Their names have no case.
 #[derive(Debug, Clone)]
-pub(crate) struct Headers(Arc<HttpRequest>);
+pub(crate) struct Headers(Arc<BTreeMap<String, String>>);
 
 impl Headers {
+    /// Those headers, by their names in lower case.
+    pub(super) fn new(headers: BTreeMap<String, String>) -> Self {
+        Self(Arc::new(headers))
+    }
+
     fn get(&self, name: &str) -> Option<Dynamic> {
-        self.0.headers.get(&name.to_lowercase()).map(|value| value.clone().into())
+        self.0.get(&name.to_lowercase()).map(|value| value.clone().into())
     }
 }
 
@@ -93,7 +99,7 @@ pub(super) fn register(table: &mut Table) {
 type Http = Arc<HttpRequest>;
 
 fn http(table: &mut Table) {
-    let pairs = |pairs: &std::collections::BTreeMap<String, String>| -> Map {
+    let pairs = |pairs: &BTreeMap<String, String>| -> Map {
         pairs.iter().map(|(name, value)| (name.as_str().into(), Dynamic::from(value.clone()))).collect()
     };
     let meta = |http: &mut Http| -> Result<Map, Wrong> {
@@ -105,7 +111,7 @@ fn http(table: &mut Table) {
         Ok(all)
     };
     table
-        .kind::<Headers>("Headers", "The headers of an HTTP request. Their names have no case.")
+        .kind::<Headers>("Headers", "The headers of an HTTP request, or of an answer. Their names have no case.")
         .index_getter(
             "Headers",
             "The value of a header; one that is not there is an error, see `get`.",
@@ -128,15 +134,13 @@ fn http(table: &mut Table) {
             "Whether there is a header of that name.",
             |h: &mut Headers, name: &str| h.get(name).is_some(),
         )
-        .function("keys(headers: Headers) -> Array", "All names, in lower case.", |h: &mut Headers| {
-            texts(h.0.headers.keys().cloned())
-        })
+        .function("keys(headers: Headers) -> Array", "All names, in lower case.", |h: &mut Headers| texts(h.0.keys().cloned()))
         .kind::<Http>("HttpRequest", "An HTTP request, without cookies and credentials.")
         .getter("HttpRequest.method: String", "`GET`, `POST`, …", |h: &mut Http| h.method.clone())
         .getter("HttpRequest.scheme: String", "`http` or `https`.", |h: &mut Http| h.scheme.clone())
         .getter("HttpRequest.path: String", "The path.", |h: &mut Http| h.path.clone())
         .getter("HttpRequest.GET: Map", "The query.", move |h: &mut Http| pairs(&h.query))
-        .getter("HttpRequest.headers: Headers", "The headers.", |h: &mut Http| Headers(h.clone()))
+        .getter("HttpRequest.headers: Headers", "The headers.", |h: &mut Http| Headers::new(h.headers.clone()))
         .getter("HttpRequest.META: Map", "The headers as `HTTP_USER_AGENT`, with `REQUEST_METHOD` and `REMOTE_ADDR`.", meta)
         .function("get_host(request: HttpRequest) -> String", "The host that was asked for, with its port.", |h: &mut Http| {
             h.host.clone()

@@ -3,7 +3,7 @@
 use rhai::{Dynamic, Scope};
 
 use super::context::ContextView;
-use super::functions::Logger;
+use super::functions::{Logger, Requests};
 use super::people::User;
 use super::request::RequestView;
 use super::run::Run;
@@ -25,5 +25,6 @@ pub(crate) fn fill_policy(run: &Run, scope: &mut Scope<'_>) {
     put("http_request", &|| run.request().http.clone().map_or(Dynamic::UNIT, Dynamic::from));
     put("ak_client_ip", &|| run.request().client_ip.map_or(Dynamic::UNIT, Dynamic::from));
     put("ak_is_sso_flow", &|| run.with_context(|c| c.get(IS_SSO).is_some_and(|is| is.as_bool() == Some(true))).into());
+    put("requests", &|| Dynamic::from(Requests));
     put("ak_logger", &|| Dynamic::from(Logger));
 }

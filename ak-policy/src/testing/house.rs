@@ -15,6 +15,7 @@ use uuid::Uuid;
 
 use super::dns::GivenDns;
 use super::geo::GivenGeo;
+use super::outbound::GivenOutbound;
 use super::{Broken, Group, Scene, User};
 use crate::context::Context;
 use crate::decision::Decision;
@@ -67,7 +68,8 @@ impl House {
         let People { repo, users, groups, .. } = people;
         repo.save().await.map_err(Broken::new)?;
         let (dns, geo) = (Arc::new(GivenDns(scene.dns.clone())), Arc::new(GivenGeo::new(&scene.places, &scene.networks)?));
-        let services = Services { zone, dns, geo, ..Services::of(&store) };
+        let outbound = Arc::new(GivenOutbound::new(&scene.answers)?);
+        let services = Services { zone, dns, geo, outbound, ..Services::of(&store) };
         let http = scene.http.as_ref().map(super::Http::request).transpose()?.map(Arc::new);
         let request = Request::new(Snapshot::clone(&store.snapshot()), Arc::new(services)).of(person.as_ref());
         let request = Request { context, http, client_ip: scene.client_ip, trial: scene.trial, ..request };

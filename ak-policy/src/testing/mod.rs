@@ -1,7 +1,7 @@
 //! Tests of policies: in `cargo test`, and over folders of cases.
 //!
 //! A [`Scene`] says who there is, what is asked, and when; it is played in memory by the engine itself. Nothing is called: names are
-//! resolved by what the scene says of them, and time stands still until the test moves it.
+//! resolved and requests answered by what the scene says of them, and time stands still until the test moves it.
 //!
 //! In another crate, with `ak-policy = { …, features = ["testing"] }` among its `dev-dependencies`:
 //!
@@ -53,12 +53,14 @@ mod dns;
 mod geo;
 mod house;
 mod http;
+mod outbound;
 mod people;
 mod scene;
 pub mod suite;
 
 pub use house::House;
 pub use http::Http;
+pub use outbound::Answering;
 pub use people::{Group, User};
 pub use scene::Scene;
 

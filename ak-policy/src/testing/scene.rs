@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use serde_json::{Map, Value};
 
-use super::{Broken, Group, House, Http, User};
+use super::{Answering, Broken, Group, House, Http, User};
 use crate::decision::Decision;
 
 /// Who there is, what is asked, and when: nobody, of nothing, at noon of Tuesday, 2 January 2024 (UTC), until something is said.
@@ -20,6 +20,7 @@ pub struct Scene {
     pub(super) now: Option<String>,
     pub(super) zone: Option<String>,
     pub(super) dns: BTreeMap<String, Vec<IpAddr>>,
+    pub(super) answers: BTreeMap<String, Answering>,
     pub(super) places: BTreeMap<IpAddr, Value>,
     pub(super) networks: BTreeMap<IpAddr, Value>,
     pub(super) policies: Vec<(String, String)>,
@@ -88,6 +89,13 @@ impl Scene {
     #[must_use]
     pub fn resolves(mut self, name: impl Into<String>, addresses: impl IntoIterator<Item = IpAddr>) -> Self {
         self.dns.insert(name.into(), addresses.into_iter().collect());
+        self
+    }
+
+    /// A request to this address is answered so. What is not said of an address is not known: nobody is called.
+    #[must_use]
+    pub fn answers(mut self, url: impl Into<String>, answer: Answering) -> Self {
+        self.answers.insert(url.into(), answer);
         self
     }
 

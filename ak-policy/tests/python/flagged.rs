@@ -10,7 +10,11 @@ fn flags(source: &str) -> Vec<Flag> {
 fn what_is_not_covered_is_flagged_by_place_and_reason() {
     for (source, line, column, reason) in [
         ("import os\nreturn os.environ", 1, 8, "files or the environment"),
-        ("x = 1\nreturn requests.get('https://example.org')", 2, 8, "hand-written"),
+        ("x = 1\nreturn requests.get('https://example.org', verify=False)", 2, 44, "`verify` of `requests.get` is not covered"),
+        ("return requests.post('https://example.org', {'a': 1})", 1, 8, "everything else by name"),
+        ("import requests\nreturn requests.Session()", 2, 8, "`requests.Session` is not covered"),
+        ("import requests\nreturn requests", 2, 8, "is covered only where it is called"),
+        ("import urllib.request", 1, 8, "are made by `requests`"),
         ("return unknown_name", 1, 8, "not known"),
         ("return user.shoe_size", 1, 13, "attribute `shoe_size`"),
         ("return user.explode()", 1, 13, "method `explode`"),

@@ -13,10 +13,10 @@ pub struct ScopeNames;
 
 impl Names for ScopeNames {
     const NAMES: &'static [Name] = &{
-        let [user, request, http_request, client_ip, logger] = VALUE_NAMES;
+        let [user, request, http_request, client_ip, requests, logger] = VALUE_NAMES;
         let provider = Name { name: "provider", kind: "Object", doc: "The provider that the application asks." };
         let token = Name { name: "token", kind: "Map", doc: "The token that the claims are for; `()` before there is one." };
-        [user, request, http_request, client_ip, logger, provider, token]
+        [user, request, http_request, client_ip, requests, logger, provider, token]
     };
 }
 

@@ -12,8 +12,10 @@ fn wrong(field: &Field) -> Vec<Value> {
         (None, Shape::Text { .. }) => vec![json!([]), json!({}), json!(true), json!("a\u{0}b")],
         (None, Shape::Uuid) => vec![json!("x"), json!(1), json!([])],
         (None, Shape::Bool) => vec![json!("perhaps"), json!([]), json!({}), json!(7)],
-        // One more than the largest number that there can be.
-        (None, Shape::Int { .. }) => vec![json!("x"), json!([]), json!(1.5), json!(9_223_372_036_854_775_808_u64), json!(true)],
+        (None, Shape::Int { max, .. }) => {
+            let over = max.unwrap_or(i64::MAX).unsigned_abs() + 1;
+            vec![json!("x"), json!([]), json!(1.5), json!(over), json!(true)]
+        }
         (None, Shape::Choice(_)) => vec![json!("x"), json!(7), json!([]), json!({})],
         (None, Shape::List(_)) => vec![json!("x"), json!({}), json!(7)],
         (None, Shape::Map) => vec![json!("x"), json!([]), json!(7)],

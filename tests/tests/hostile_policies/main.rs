@@ -5,14 +5,13 @@ mod list;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ak_policy::Dns;
+use ak_policy::dns::SystemDns;
 use ak_store::records::Event;
 use ak_tests::contract::contract;
 use ak_tests::server::{PASSWORD, Reply, Server, Start};
-use async_trait::async_trait;
 use futures::future::join_all;
 use serde_json::{Value, json};
-use tokio::net::UdpSocket;
+use tokio::net::{TcpListener, UdpSocket};
 
 use list::{HOSTILE, Hostile, REFUSED};
 
@@ -28,38 +27,23 @@ const SLACK: u32 = 10;
 /// What the process may grow by in a round, in KiB: what its allocator keeps back for as many threads.
 const GROWTH: u64 = 32 << 10;
 
-/// A resolver whose name server takes questions and answers none.
-struct BlackHole(UdpSocket);
-
-impl BlackHole {
-    /// A name server, and a resolver that asks it.
-    async fn open() -> (UdpSocket, Arc<Self>) {
-        let (server, client) = (UdpSocket::bind("127.0.0.1:0").await.unwrap(), UdpSocket::bind("127.0.0.1:0").await.unwrap());
-        client.connect(server.local_addr().unwrap()).await.unwrap();
-        (server, Arc::new(Self(client)))
-    }
-}
-
-#[async_trait]
-impl Dns for BlackHole {
-    async fn resolve(&self, name: &str) -> Result<Vec<std::net::IpAddr>, String> {
-        self.0.send(name.as_bytes()).await.map_err(|error| error.to_string())?;
-        let mut answer = [0; 512];
-        let length = self.0.recv(&mut answer).await.map_err(|error| error.to_string())?;
-        Err(format!("{length} bytes out of a black hole"))
-    }
-}
-
 /// A product with one flow for each hostile policy: it guards the stage that signs people in.
 struct House {
     server: Server,
+    /// A name server that takes questions and answers none.
     _name_server: UdpSocket,
+    /// A machine that takes requests and answers none; `SILENT` in policies.
+    silent: TcpListener,
 }
 
 impl House {
     async fn open() -> Self {
-        let (name_server, dns) = BlackHole::open().await;
-        let house = Self { server: Start::new().ticking().dns(dns).start().await, _name_server: name_server };
+        let name_server = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let dns = Arc::new(SystemDns::asking(name_server.local_addr().unwrap()).unwrap());
+        let hosts = format!("{},slow.example", silent.local_addr().unwrap());
+        let start = Start::new().ticking().dns(dns).with("AUTHENTIK_OUTBOUND__SCRIPT_HOSTS", &hosts);
+        let house = Self { server: start.start().await, _name_server: name_server, silent };
         house
             .server
             .make("policies/expression", &json!({ "name": "itself", "expression": "ak_call_policy(\"itself\").passing" }))
@@ -81,7 +65,8 @@ impl House {
         let flow = server.flow(&slug(number), "authentication", stages).await;
         let login = format!("target={}&stage={}", flow["pk"].as_str().unwrap(), stages[2]["pk"].as_str().unwrap());
         let login = server.key_of("flows/bindings", &login).await;
-        let policy = json!({ "name": slug(number), "expression": hostile.expression });
+        let expression = hostile.expression.replace("SILENT", &self.silent.local_addr().unwrap().to_string());
+        let policy = json!({ "name": slug(number), "expression": expression });
         let policy = server.make("policies/expression", &policy).await;
         // Turned round, an error still lets nobody through.
         let binding = json!({

@@ -13,9 +13,9 @@ pub struct PromptNames;
 
 impl Names for PromptNames {
     const NAMES: &'static [Name] = &{
-        let [user, request, http_request, client_ip, logger] = VALUE_NAMES;
+        let [user, request, http_request, client_ip, requests, logger] = VALUE_NAMES;
         let gathered = Name { name: PROMPT_CONTEXT, kind: "Map", doc: "What was filled in at prompts before." };
-        [user, request, http_request, client_ip, logger, gathered]
+        [user, request, http_request, client_ip, requests, logger, gathered]
     };
 }
 

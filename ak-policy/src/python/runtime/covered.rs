@@ -152,6 +152,8 @@ const MODULES: &[&str] = &[
     "time",
     "math",
     "html",
+    "requests",
+    "requests.exceptions",
     "django",
     "django.utils",
     "django.utils.timezone",
@@ -286,6 +288,11 @@ const ATTRIBUTES: &[&str] = &[
     "args",
     "message",
     "pattern",
+    // answers of other hosts
+    "status_code",
+    "ok",
+    "text",
+    "url",
 ];
 
 const METHODS: &[&str] = &[
@@ -429,6 +436,14 @@ const METHODS: &[&str] = &[
     "create",
     "get_full_name",
     "has_perm",
+    // requests to other hosts
+    "head",
+    "options",
+    "post",
+    "put",
+    "patch",
+    "json",
+    "raise_for_status",
 ];
 
 const CONSTANTS: &[(&str, &str)] = &[
@@ -492,12 +507,18 @@ pub(crate) fn constant(path: &str) -> Option<Dynamic> {
     CONSTANTS.iter().find(|(known, _)| *known == path).map(|(_, value)| text(*value))
 }
 
+/// Whether a path is a function that makes a request.
+fn is_request(path: &str) -> bool {
+    path.strip_prefix("requests.").is_some_and(|method| super::REQUESTS.contains(&method))
+}
+
 /// Whether an import of that path brings something that is covered.
 pub(crate) fn importable(path: &str) -> bool {
     let dotted = path.contains('.');
     MODULES.contains(&path)
         || (dotted
-            && (function(path).is_some()
+            && (is_request(path)
+                || function(path).is_some()
                 || constant(path).is_some()
                 || is_class(path)
                 || super::errors::error_class(path).is_some()))

@@ -51,7 +51,7 @@ pub(crate) fn value_error(message: impl Into<String>) -> Box<EvalAltResult> {
     raise("ValueError", message)
 }
 
-/// Classes, each with the one above it.
+/// Classes, each with the ones above it.
 const CLASSES: &[(&str, &str)] = &[
     ("BaseException", ""),
     ("Exception", "BaseException"),
@@ -86,6 +86,14 @@ const CLASSES: &[(&str, &str)] = &[
     ("ObjectDoesNotExist", "Exception"),
     ("MultipleObjectsReturned", "Exception"),
     ("re.error", "Exception"),
+    ("requests.RequestException", "OSError"),
+    ("requests.HTTPError", "requests.RequestException"),
+    ("requests.ConnectionError", "requests.RequestException"),
+    ("requests.Timeout", "requests.RequestException"),
+    ("requests.InvalidURL", "requests.RequestException"),
+    ("requests.InvalidURL", "ValueError"),
+    ("requests.JSONDecodeError", "requests.RequestException"),
+    ("requests.JSONDecodeError", "JSONDecodeError"),
     ("binascii.Error", "ValueError"),
 ];
 
@@ -99,6 +107,12 @@ pub(crate) fn error_class(path: &str) -> Option<&'static str> {
         "django.core.exceptions.ObjectDoesNotExist" => "ObjectDoesNotExist",
         "django.core.exceptions.MultipleObjectsReturned" => "MultipleObjectsReturned",
         "re.error" | "binascii.Error" => path,
+        "requests.exceptions.RequestException" => "requests.RequestException",
+        "requests.exceptions.HTTPError" => "requests.HTTPError",
+        "requests.exceptions.ConnectionError" => "requests.ConnectionError",
+        "requests.exceptions.Timeout" => "requests.Timeout",
+        "requests.exceptions.InvalidURL" => "requests.InvalidURL",
+        "requests.exceptions.JSONDecodeError" => "requests.JSONDecodeError",
         "EnvironmentError" | "IOError" => "OSError",
         "JSONDecodeError"
         | "AddressValueError"
@@ -128,14 +142,13 @@ pub(crate) fn catches(thrown: &Dynamic, classes: &[String]) -> bool {
             .is_some_and(|error| error.contains("NotFound"));
         return !missing && classes.iter().any(|class| class == "Exception" || class == "BaseException");
     };
-    let mut class = error.class.as_str();
-    while !class.is_empty() {
-        if classes.iter().any(|wanted| wanted == class) {
-            return true;
-        }
-        class = CLASSES.iter().find(|(name, _)| *name == class).map_or("", |(_, parent)| parent);
-    }
-    false
+    is_below(&error.class, classes)
+}
+
+/// Whether a class is one of these, or below one.
+fn is_below(class: &str, classes: &[String]) -> bool {
+    let above = || CLASSES.iter().filter(|(name, _)| *name == class).map(|(_, parent)| *parent);
+    classes.iter().any(|wanted| wanted == class) || above().any(|parent| is_below(parent, classes))
 }
 
 /// What went wrong in a translated script, in the words of Python (`KeyError: 'x'`). `None`: it was no exception of Python's.

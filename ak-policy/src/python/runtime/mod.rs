@@ -58,6 +58,9 @@ struct Cx<'a> {
     host: &'a dyn Host,
 }
 
+/// What the session for requests can be asked to do.
+pub(super) const REQUESTS: &[&str] = &["get", "head", "options", "post", "put", "patch", "delete"];
+
 /// Python's truth of a script's result: empty texts, arrays and maps, zero and nothing are false.
 #[must_use]
 pub fn truth(value: &Dynamic) -> bool {

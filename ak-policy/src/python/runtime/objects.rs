@@ -242,6 +242,9 @@ fn call_foreign(cx: &Cx<'_>, object: &Dynamic, name: &str, mut args: Args) -> Re
     {
         return if found { index(cx, object, key) } else { Ok(adopt(given.get(1).cloned().unwrap_or_default(), Origin::Own)) };
     }
+    if object.is::<crate::script::Requests>() && given.len() > 1 {
+        return Err(unsupported(format!("`requests.{name}` with more than the address by position")));
+    }
     if !keywords.is_empty() {
         let map: Map = keywords.iter().map(|(key, value)| Ok((key.as_str().into(), plain(value)?))).collect::<Res<_>>()?;
         given.push(Dynamic::from_map(map));

@@ -247,6 +247,9 @@ pub(crate) fn view(value: &Dynamic) -> Py {
     if let Some(moment) = value.read_lock::<crate::script::Moment>() {
         return Py::Moment(Moment { local: moment.0.naive_local(), zone: Some(moment.0.offset().fix()) });
     }
+    if let Some(error) = value.read_lock::<crate::script::RequestError>() {
+        return Py::Error(Raised { class: format!("requests.{}", error.class), args: [text(error.message.as_str())].into() });
+    }
     Py::Foreign(value.clone())
 }
 

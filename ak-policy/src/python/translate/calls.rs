@@ -26,6 +26,9 @@ const OFFERED: &[(&str, &[&str], bool)] = &[
     ("ak_system_settings", &[], false),
 ];
 
+/// What can be said of a request by name.
+const OPTIONS: &[&str] = &["params", "headers", "json", "data", "auth", "timeout", "allow_redirects"];
+
 /// Functions that consume an iterable at once, so that a generator can be a list.
 const CONSUMERS: &[&str] = &["list", "set", "frozenset", "tuple", "sum", "sorted", "min", "max", "dict", "len"];
 /// Methods that do.
@@ -63,6 +66,9 @@ impl Translator<'_> {
         if let Some((name, parameters, open)) = OFFERED.iter().find(|(name, ..)| *name == offered) {
             return self.offered(node, name, parameters, *open);
         }
+        if let Some(method) = path.strip_prefix("requests.").filter(|method| runtime::REQUESTS.contains(method)) {
+            return self.requests(node, method);
+        }
         if let Some(text) = self.special(node, path) {
             return text;
         }
@@ -93,10 +99,28 @@ impl Translator<'_> {
         {
             return self.method(node, attribute);
         }
-        if path.starts_with("requests.") {
-            return self.flag(&*node.func, "calls to other hosts need a hand-written script");
-        }
         self.flag(&*node.func, format!("the function `{path}` is not covered"))
+    }
+
+    /// A request to another host, by the function of the module: the session of the surroundings makes it.
+    fn requests(&mut self, node: &ExprCall, method: &str) -> Translated {
+        self.names.insert("requests".to_owned());
+        self.request(node, "py_in(requests)", method)
+    }
+
+    /// A call of the session, whose arguments beside the address have names.
+    fn request(&mut self, node: &ExprCall, session: &str, method: &str) -> Translated {
+        if node.arguments.args.len() != 1 {
+            return self.flag(node, format!("`requests.{method}` is covered with the address first and everything else by name"));
+        }
+        if let Some(keyword) = node.arguments.keywords.iter().find(|keyword| !OPTIONS.iter().any(|name| is_named(keyword, name)))
+        {
+            let name = keyword.arg.as_ref().map_or("", |name| name.id.as_str());
+            return self.flag(keyword, format!("`{name}` of `requests.{method}` is not covered"));
+        }
+        let (positional, keywords) = self.arguments(&node.arguments, false)?;
+        let keywords = keywords.unwrap_or_default();
+        Ok(format!("py_call({session}, {}, [{positional}], [{keywords}])", quoted(method)))
     }
 
     /// Positional arguments, and keywords as name and value in turn.
@@ -261,6 +285,9 @@ impl Translator<'_> {
     fn method(&mut self, node: &ExprCall, attribute: &ExprAttribute) -> Translated {
         let name = attribute.attr.id.as_str();
         let object = self.expr(&attribute.value)?;
+        if object == "py_in(requests)" && runtime::REQUESTS.contains(&name) {
+            return self.request(node, &object, name);
+        }
         if !runtime::is_method(name) {
             return self.flag_range(attribute.attr.range, format!("the method `{name}` is not known"));
         }

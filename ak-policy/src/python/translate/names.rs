@@ -30,6 +30,7 @@ const SURROUNDINGS: &[&str] = &[
     "prompt_context",
     "provider",
     "request",
+    "requests",
     "root",
     "session",
     "source",
@@ -274,7 +275,8 @@ impl Translator<'_> {
             return Ok(());
         }
         let more = match path.split('.').next() {
-            Some("requests" | "urllib" | "http" | "socket") => ": calls to other hosts need a hand-written script",
+            Some("requests") => ": `requests.get` and its like are",
+            Some("urllib" | "http" | "socket") => ": calls to other hosts are made by `requests`",
             Some("os" | "sys" | "subprocess" | "pathlib" | "io" | "shutil") => ": scripts do not reach files or the environment",
             _ => "",
         };

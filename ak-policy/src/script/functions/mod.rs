@@ -1,11 +1,13 @@
 //! The functions that scripts call, by subject.
 
+mod http;
 mod net;
 mod note;
 mod people;
 mod policy;
 mod text;
 
+pub(crate) use http::{RequestError, Requests};
 pub(super) use note::Logger;
 pub(super) use people::{look_up_group, look_up_user};
 pub(super) use policy::PolicyResult;
@@ -17,6 +19,7 @@ use super::table::Table;
 pub(super) fn register(table: &mut Table) {
     text::register(table);
     net::register(table);
+    http::register(table);
     people::register(table);
     policy::register(table);
     note::register(table);

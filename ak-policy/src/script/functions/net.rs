@@ -73,6 +73,18 @@ fn resolve(name: &str, version: Option<i64>) -> Result<Array, Wrong> {
     Ok(texts(found))
 }
 
+/// The name of an address; the address itself where it has none, as Python has it.
+fn reverse(address: &str) -> Result<String, Wrong> {
+    let run = Run::current()?;
+    if run.request().trial {
+        return Err("a trial resolves no names".into());
+    }
+    let ip = self::address(address)?;
+    let dns = run.request().services.dns.clone();
+    let name = run.wait(dns.reverse(ip))?.map_err(Wrong::from)?;
+    Ok(name.unwrap_or_else(|| ip.to_string()))
+}
+
 /// Registers them.
 pub(super) fn register(table: &mut Table) {
     table
@@ -107,12 +119,18 @@ pub(super) fn register(table: &mut Table) {
         })
         .function("to_string(address: IpAddress) -> String", "The address as text.", |ip: &mut IpAddr| ip.to_string())
         .function("to_string(network: IpNetwork) -> String", "The network as text.", |net: &mut IpNet| net.to_string())
-        .function("resolve_dns(host: String) -> Array", "The addresses of a name, as texts.", |name: &str| resolve(name, None))
+        .function("resolve_dns(host: String) -> Array", "The addresses of a name, as texts; none where it has none. Where nobody answers that is an error. A trial resolves no names.", |name: &str| resolve(name, None))
         .function(
             "resolve_dns(host: String, ip_version: Integer) -> Array",
             "Those of version 4 or 6.",
             |name: &str, version: i64| resolve(name, Some(version)),
-        );
+        )
+        .function(
+            "reverse_dns(address: String) -> String",
+            "The name of an address; the address itself where it has none.",
+            reverse,
+        )
+        .function("reverse_dns(address: IpAddress) -> String", "The same of an address.", |ip: IpAddr| reverse(&ip.to_string()));
 }
 
 fn shared(ip: IpAddr) -> bool {

@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
 use super::case::{Case, Expected};
-use crate::testing::{Group, Http, Scene, User};
+use crate::testing::{Answering, Group, Http, Scene, User};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -35,6 +35,7 @@ struct Entry {
     now: Option<String>,
     zone: Option<String>,
     dns: Option<BTreeMap<String, Vec<IpAddr>>>,
+    answers: Option<BTreeMap<String, Answering>>,
     geoip: Option<BTreeMap<IpAddr, Value>>,
     asn: Option<BTreeMap<IpAddr, Value>>,
     result: Option<bool>,
@@ -132,6 +133,7 @@ impl Entry {
             now: self.now.clone().or_else(|| given.now.clone()),
             zone: self.zone.clone().or_else(|| given.zone.clone()),
             dns: self.dns.clone().or_else(|| given.dns.clone()).unwrap_or_default(),
+            answers: self.answers.clone().or_else(|| given.answers.clone()).unwrap_or_default(),
             places: self.geoip.clone().or_else(|| given.geoip.clone()).unwrap_or_default(),
             networks: self.asn.clone().or_else(|| given.asn.clone()).unwrap_or_default(),
             ..Scene::default()

@@ -25,6 +25,7 @@
 //! | `context` | what the flow has gathered; `pending_user` is the name of an account |
 //! | `now`, `zone` | the moment, and the server's time zone (UTC) |
 //! | `dns` | the addresses of names; of others nothing is known |
+//! | `answers` | by address: what requests get (`status`, `headers`, `json` or `text`); others are refused |
 //! | `geoip`, `asn` | by address: where it is (`continent`, `country`, `lat`, `long`, `city`), and whose network it is in (`asn`, `as_org`, `network`) |
 //! | `result` or `error` | what is expected: `true` or `false`, or a part of the text of the error |
 //! | `messages`, `log`, `changes` | what else is expected, exactly (`changes` as [`super::House::changes`] gives them, `log` as `level: text`); what is left out is not compared |
