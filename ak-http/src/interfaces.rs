@@ -109,7 +109,7 @@ async fn only_application(app: &App, origin: &Origin, person: &Person) -> Option
     let snapshot = app.store().snapshot();
     let (_, brand) = Brand::of_host(&snapshot, origin.host_name()).filter(|_| person.user.r#type == UserType::External)?;
     let at = brand.default_application?;
-    let url = snapshot.get(at)?.launch_url(Some(&person.user), app.store().install_id())?;
+    let url = snapshot.get(at)?.launch_url(&snapshot, Some(&person.user), app.store().install_id())?;
     let decision = decide(at.pk(), &request(app, origin, Some(person))).await;
     // As it can stand in a header: names of hosts in ASCII.
     let url = url::Url::parse(&url).ok()?;
@@ -141,7 +141,7 @@ async fn applications(app: &App, origin: &Origin, person: &Person) -> Vec<Sectio
             name: application.name.clone(),
             initial: application.name.chars().next().map(|c| c.to_uppercase().collect()).unwrap_or_default(),
             icon_url: application.icon_url().map(str::to_owned),
-            url: application.launch_url(Some(&person.user), app.store().install_id()).unwrap_or_default(),
+            url: application.launch_url(&request.snapshot, Some(&person.user), app.store().install_id()).unwrap_or_default(),
             new_tab: application.open_in_new_tab,
             description: application.meta_description.clone(),
             publisher: application.meta_publisher.clone(),
