@@ -2,7 +2,7 @@
 
 use ak_policy::Provider;
 use ak_store::certificate::CertificateKeyPair;
-use ak_store::model::{Errors, Fill, Kind, Meta, Ref, Roles, Row, Secret, Space, Span, Target};
+use ak_store::model::{Errors, Fill, Kind, Meta, Ref, Roles, Row, Secret, Span, Target};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -308,5 +308,26 @@ impl OAuth2Provider {
     /// Whether browsers may be led to `uri`.
     pub fn is_registered(&self, uri: &str, r#type: RedirectUriType) -> bool {
         self.redirect_uris.iter().filter(|known| known.redirect_uri_type == r#type).any(|known| known.matches(uri))
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// A confidential client that is led back to `redirect_uri`.
+    pub(crate) fn provider(redirect_uri: &str) -> OAuth2Provider {
+        let flow = "00000000-0000-0000-0000-000000000001";
+        let document = json!({
+            "name": "app", "client_id": "client", "client_secret": "a secret/+%", "authorization_flow": flow, "invalidation_flow": flow,
+            "redirect_uris": [{ "matching_mode": "strict", "url": redirect_uri }],
+        });
+        serde_json::from_value(document).unwrap()
+    }
+
+    #[test]
+    fn a_provider_leads_to_where_its_application_is() {
+        assert_eq!(provider("https://a.example:8443/cb?x").launch_url().as_deref(), Some("https://a.example:8443/"));
+        assert_eq!(provider("com.example.app:/cb").launch_url(), None);
     }
 }
