@@ -208,7 +208,7 @@ pub(crate) async fn default_flow(
 }
 
 impl App {
-    async fn default_flow(&self, visit: &Visit, origin: &Origin, designation: Designation) -> Option<String> {
+    pub(crate) async fn default_flow(&self, visit: &Visit, origin: &Origin, designation: Designation) -> Option<String> {
         let snapshot = self.store().snapshot();
         let brand = Brand::of_host(&snapshot, origin.host_name());
         if let Some(flow) = brand.and_then(|(_, b)| b.flow(designation)).and_then(|to| snapshot.get(to)) {

@@ -4,6 +4,7 @@
 //! runs it on sockets of its own. Handlers are short: they take what came in, call a lower room, and map the answer.
 //!
 //! - `flow_pages` and `executor`: the same flows for people and for programs
+//! - `oauth2`: the endpoints of OAuth 2.0 and OpenID Connect
 //! - `api`: API v3; collections come from the registry of kinds
 //! - `client`, `session`, `auth`: where a request comes from, and who is behind it
 //! - [`pages`]: HTML, CSS and the few scripts
@@ -27,6 +28,7 @@ mod form;
 mod health;
 mod interfaces;
 mod metrics;
+mod oauth2;
 pub mod pages;
 mod recovery;
 mod seal;
@@ -83,6 +85,7 @@ impl App {
             .route("/flows/-/configure/{stage}/", get(interfaces::configure))
             .route("/recovery/use-token/", get(recovery::show).post(recovery::spend))
             .route("/recovery/use-token/{key}/", get(recovery::show).post(recovery::spend))
+            .nest("/application/o", oauth2::router())
             .nest("/api/v3", api::router())
             .route("/static/{*path}", get(assets::file))
             .route("/-/brand/{file}", get(assets::brand))
@@ -116,7 +119,7 @@ async fn not_found(State(app): State<App>, Extension(origin): Extension<Origin>,
     if path.starts_with("/api/") {
         return ApiError::NotFound("Not found.".into()).into_response();
     }
-    let ours = ["/if/", "/flows/", "/recovery/", "/-/"].iter().any(|base| path.starts_with(base));
+    let ours = ["/if/", "/flows/", "/recovery/", "/application/", "/-/"].iter().any(|base| path.starts_with(base));
     if ours && !path.ends_with('/') && matches!(method, Method::GET | Method::HEAD) {
         let query = uri.query().map(|q| format!("?{q}")).unwrap_or_default();
         return flow_pages::see_other(&format!("{path}/{query}"));

@@ -5,11 +5,17 @@
 pub mod oauth2;
 pub mod provider;
 
-use ak_policy::{MAPPING_FIELDS, PropertyMapping};
+use ak_policy::{MAPPING_FIELDS, PropertyMapping, Provider};
 use ak_store::model::Registry;
+
+use crate::provider::PROVIDER_FIELDS;
 
 /// Registers the kinds of this room.
 #[must_use]
 pub fn kinds(registry: Registry) -> Registry {
-    registry.with::<oauth2::ScopeMapping>().family::<dyn PropertyMapping>("propertymappings/all", MAPPING_FIELDS)
+    registry
+        .with::<oauth2::ScopeMapping>()
+        .with::<oauth2::OAuth2Provider>()
+        .family::<dyn PropertyMapping>("propertymappings/all", MAPPING_FIELDS)
+        .family::<dyn Provider>("providers/all", PROVIDER_FIELDS)
 }

@@ -238,6 +238,7 @@ impl Product {
             options: HttpOptions {
                 trusted_proxies: settings.listen.trusted_proxy_cidrs.clone(),
                 cookie_domain: settings.cookie_domain.clone(),
+                base_url: settings.base_url.clone(),
             },
         });
         Ok(Self { store, app, blueprints, is_new })

@@ -3,10 +3,13 @@
 //! The protocol is parse → decide → answer over plain types; nothing here knows HTTP.
 
 pub mod authorize;
+pub mod backchannel;
 pub mod claims;
 pub mod client;
 pub mod discovery;
 pub mod error;
+pub mod finish;
+pub mod issue;
 pub mod jwt;
 pub mod logout;
 pub mod params;
