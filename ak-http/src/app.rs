@@ -59,7 +59,7 @@ impl AppParts {
     pub fn new(store: Arc<Store>, hasher: PasswordHasher, secret_key: &str) -> Result<Self, RenderError> {
         let directory = StoreDirectory::new(store.clone(), hasher.clone(), StoreDirectory::FLOOR);
         Ok(Self {
-            blueprints: Engine::standard(store.clone(), hasher.clone()),
+            blueprints: crate::blueprints(store.clone(), hasher.clone()),
             runner: Runner::new(store, Arc::new(directory), RunnerOptions::default()),
             hasher,
             secret_key: secret_key.to_owned(),

@@ -44,8 +44,12 @@ pub use error::ApiError;
 pub use executor::parse_answer;
 pub use session::{COOKIE, CSRF_COOKIE};
 
+use std::sync::Arc;
+
+use ak_flows::blueprint::Engine;
 use ak_policy::script::{Name, Names as _, PolicyNames};
-use ak_store::model::Registry;
+use ak_store::directory::password::PasswordHasher;
+use ak_store::model::{Registry, Store};
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Extension, State};
 use axum::http::{Method, Uri};
@@ -71,6 +75,11 @@ pub fn scripts() -> [(&'static str, &'static [Name]); 3] {
         ("prompts", ak_flows::stages::PromptNames::NAMES),
         ("scope mappings", ak_providers::oauth2::ScopeNames::NAMES),
     ]
+}
+
+/// What applies blueprints: those of every room are known.
+pub fn blueprints(store: Arc<Store>, hasher: PasswordHasher) -> Engine {
+    Engine::standard(store, hasher).with_shipped(ak_providers::SHIPPED)
 }
 
 impl App {

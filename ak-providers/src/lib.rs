@@ -4,11 +4,14 @@
 
 pub mod oauth2;
 pub mod provider;
+mod shipped;
 
 use ak_policy::{MAPPING_FIELDS, PropertyMapping, Provider};
 use ak_store::model::Registry;
 
 use crate::provider::PROVIDER_FIELDS;
+
+pub use shipped::SHIPPED;
 
 /// Registers the kinds of this room.
 #[must_use]

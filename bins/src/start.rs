@@ -295,7 +295,7 @@ async fn outbound(settings: &Outbound, dns: &Arc<dyn Dns>) -> Result<HttpOutboun
 
 /// What applies blueprints: those that come with the product, and those in the folder that the settings name.
 pub(crate) fn blueprints(store: &Arc<Store>, hasher: &PasswordHasher, settings: &Settings) -> Engine {
-    Engine::standard(store.clone(), hasher.clone()).with_folder(&settings.blueprints_dir)
+    ak_http::blueprints(store.clone(), hasher.clone()).with_folder(&settings.blueprints_dir)
 }
 
 /// The worker of a store: the same in `ak-worker` and inside `ak-server`.

@@ -1,0 +1,4 @@
+//! OpenID Connect, over a real socket.
+
+mod code;
+mod kit;
