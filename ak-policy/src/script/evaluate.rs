@@ -77,7 +77,7 @@ impl<N: Names> Script<N> {
             let value = ran.value.and_then(|value| to_json(&value).map_err(Failure::new));
             Evaluation { value, log, changes }
         };
-        pool::run(job).await.unwrap_or_else(|busy| Evaluation {
+        pool::run(LIMIT, job).await.unwrap_or_else(|busy| Evaluation {
             value: Err(Failure::new(busy.to_string())),
             log: Vec::new(),
             changes: Changes::default(),
