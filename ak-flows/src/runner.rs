@@ -201,6 +201,11 @@ pub enum RunError {
     Store(#[from] StoreError),
 }
 
+/// Whether an effect may end sessions, for whose end somebody may be waiting.
+fn ends_sessions(effect: &Effect) -> bool {
+    matches!(effect, Effect::Login(_) | Effect::Logout | Effect::UpdateUser { .. })
+}
+
 /// What a flow begins with, the name included by which the person may sign in.
 fn hinted(mut seed: Seed, input: &Input) -> Seed {
     let hint = input.login_hint.as_ref().filter(|hint| hint.chars().count() <= MAX_HINT);
@@ -520,6 +525,9 @@ impl Runner {
         keep.turn(plan, effects).await?;
         let kept = keep.into_session();
         repo.save().await?;
+        if effects.iter().any(ends_sessions) {
+            self.store.waker().wake();
+        }
         Ok(kept)
     }
 

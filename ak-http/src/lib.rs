@@ -47,9 +47,12 @@ pub use session::{COOKIE, CSRF_COOKIE};
 use std::sync::Arc;
 
 use ak_flows::blueprint::Engine;
+use ak_policy::outbound::Outbound;
 use ak_policy::script::{Name, Names as _, PolicyNames};
+use ak_providers::oauth2::backchannel::{self, BackchannelLogout};
 use ak_store::directory::password::PasswordHasher;
 use ak_store::model::{Registry, Store};
+use ak_store::tasks::Handlers;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Extension, State};
 use axum::http::{Method, Uri};
@@ -75,6 +78,13 @@ pub fn scripts() -> [(&'static str, &'static [Name]); 3] {
         ("prompts", ak_flows::stages::PromptNames::NAMES),
         ("scope mappings", ak_providers::oauth2::ScopeNames::NAMES),
     ]
+}
+
+/// What does the tasks of every room.
+pub fn handlers(store: &Arc<Store>, outbound: Arc<dyn Outbound>) -> Handlers {
+    let mut handlers = Handlers::new();
+    handlers.register(backchannel::TASK, BackchannelLogout::new(store.clone(), outbound));
+    handlers
 }
 
 /// What applies blueprints: those of every room are known.

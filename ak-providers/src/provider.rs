@@ -2,7 +2,7 @@
 
 use ak_flows::Flow;
 use ak_policy::{Application, PropertyMapping};
-use ak_store::model::{Ref, Row};
+use ak_store::model::{ModelShown, Ref, Row};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -27,14 +27,12 @@ pub struct ProviderFields {
 /// The read-only fields that all providers share.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct ProviderShown {
-    component: &'static str,
+    #[serde(flatten)]
+    model: ModelShown,
     assigned_application_slug: Option<String>,
     assigned_application_name: Option<String>,
     assigned_backchannel_application_slug: Option<String>,
     assigned_backchannel_application_name: Option<String>,
-    verbose_name: &'static str,
-    verbose_name_plural: &'static str,
-    meta_model_name: &'static str,
 }
 
 /// The fields that all providers share in answers.
@@ -58,18 +56,14 @@ pub const PROVIDER_FIELDS: &[&str] = &[
 impl ProviderShown {
     /// The shared fields of one provider.
     pub fn of(row: &Row<'_>) -> Self {
-        let meta = row.info().map(|info| &info.meta);
         let application = Application::of_provider(row.snapshot, row.pk()).map(|(_, application)| application);
         Self {
-            component: meta.map_or("", |m| m.component),
+            model: ModelShown::of(row),
             assigned_application_slug: application.map(|a| a.slug.clone()),
             assigned_application_name: application.map(|a| a.name.clone()),
             // No provider works behind an application yet.
             assigned_backchannel_application_slug: None,
             assigned_backchannel_application_name: None,
-            verbose_name: meta.map_or("", |m| m.name),
-            verbose_name_plural: meta.map_or("", |m| m.plural),
-            meta_model_name: meta.map_or("", |m| m.model),
         }
     }
 }

@@ -13,6 +13,7 @@ mod collection;
 mod config;
 mod flows;
 mod mappings;
+mod oauth2;
 mod people;
 mod policies;
 mod route;
@@ -58,6 +59,7 @@ pub(crate) fn router() -> Router<App> {
         .route("/policies/geoip_iso3166/", get(policies::countries))
         .route("/flows/inspector/{slug}/", get(flows::inspect))
         .route("/flows/executor/{slug}/", get(executor::show).post(executor::answer))
+        .merge(oauth2::router())
         .merge(people::router())
         .route("/{*path}", any(collection::serve))
         .method_not_allowed_fallback(not_allowed)

@@ -1,7 +1,7 @@
 //! `/application/o/authorize/`: a client asks, by way of the browser.
 
 use ak_flows::{Input, Outcome, Page, RunError, Visit};
-use ak_policy::{Context, Decision, Request, decide};
+use ak_policy::{Context, Decision, Denial, Request, decide};
 use ak_providers::oauth2::authorize::{Answer, AuthorizeError, AuthorizeRequest, Next, Prompt, SignedIn, next};
 use ak_providers::oauth2::error::{Code, ProtocolError};
 use ak_providers::oauth2::finish::{Authorization, form as answer_form};
@@ -213,7 +213,7 @@ impl Place<'_> {
         let decision = decide(client.application_at.pk(), &Request { client_ip: self.origin.ip, ..about }).await;
         if !decision.passing {
             let error = ProtocolError::new(Code::AccessDenied, "The person may not open the application.");
-            return if silent { self.refuse(request, client, &error) } else { self.denied(client, &decision) };
+            return if silent { self.refuse(request, client, &error) } else { self.denied(client, present, decision).await };
         }
         let mappings = match client.mappings(self.snapshot) {
             Ok(mappings) => mappings,
@@ -291,13 +291,15 @@ impl Place<'_> {
     }
 
     /// The page for who may not, with what the policies say to her and the reference that leads to why.
-    fn denied(&self, client: &Client<'_>, decision: &Decision) -> Response {
-        let (request_id, application) = (&self.origin.request_id, &client.application.slug);
-        let trace = serde_json::to_string(decision).unwrap_or_default();
-        tracing::info!(request_id, application, decision = trace, "access to an application is denied");
-        let message = decision.messages.first().map_or("You do not have access to this application.", String::as_str);
-        let error = ErrorView { status: 403, heading: "Access denied", message, retry_url: "", home_url: "/" };
-        self.app.error_page(&Look::of(self.app, self.origin), &error)
+    async fn denied(&self, client: &Client<'_>, present: &Present<'_>, decision: Decision) -> Response {
+        let denial = Denial {
+            what: format!("the application {}", client.application.slug),
+            reason: "the policies of the application refuse".to_owned(),
+            user: present.visit.person.as_ref().map(|person| person.user.username.clone()),
+            client_ip: self.origin.ip,
+            decision: Some(decision),
+        };
+        self.app.denied_page(self.origin, &denial).await
     }
 
     /// Gives the browser an answer to take to the client.

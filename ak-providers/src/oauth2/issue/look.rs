@@ -12,8 +12,8 @@ use crate::oauth2::claims;
 use crate::oauth2::client::{Credentials, INVALID_CLIENT};
 use crate::oauth2::error::{Code, ProtocolError};
 use crate::oauth2::params::Params;
-use crate::oauth2::provider::ClientType;
-use crate::oauth2::scope::OPENID;
+use crate::oauth2::provider::{ClientType, OAuth2Provider};
+use crate::oauth2::scope::{self, OPENID};
 
 /// The longest token that is looked for, in bytes.
 const MAX_TOKEN: usize = 16 * 1024;
@@ -127,5 +127,30 @@ impl Issuer {
         let client = Client::named(snapshot, &credentials.client_id);
         credentials.prove(client.map(|client| client.provider))?;
         client.ok_or_else(|| INVALID_CLIENT.into())
+    }
+}
+
+impl Issuer {
+    /// The claims of an ID token that a client would get for a person with every scope that it is offered. `None`: there is no such
+    /// provider, or it has no application.
+    pub async fn preview(&self, at: Ref<OAuth2Provider>, person: &Person, from: &From) -> Result<Option<Map<String, Value>>, Failure> {
+        let snapshot = self.store.snapshot();
+        let Some(client) = Client::of(&snapshot, at) else { return Ok(None) };
+        let scopes = scope::names(&client.mappings(&snapshot)?);
+        let scoped = self.claims(&snapshot, &client, person, &scopes, from).await?;
+        let now = self.store.clock().now();
+        let (issuer, subject) = (client.issuer(&from.base), claims::subject(client.provider, person, self.store.install_id()));
+        let login = claims::Login { at: Some(now), ..claims::Login::default() };
+        let content = claims::Content {
+            issuer: &issuer,
+            subject: &subject,
+            client_id: &client.provider.client_id,
+            now,
+            expires: now + client.provider.access_token_validity.duration(),
+            login: &login,
+            nonce: None,
+            scoped: &scoped,
+        };
+        Ok(Some(claims::id_token(&content, |_| client.provider.include_claims_in_id_token)))
     }
 }
