@@ -2,7 +2,7 @@
 
 use ak_policy::{Denial, PolicyEffect};
 use ak_store::model::Secret;
-use ak_store::records::{NewConsent, Token, TokenIntent, User};
+use ak_store::records::{Grant, NewConsent, NewTask, Token, TokenIntent, User};
 use chrono::{DateTime, Duration, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -47,6 +47,16 @@ pub enum Effect {
     },
     /// The account agrees that an application gets what it asks for.
     Consent(NewConsent),
+    /// A client gets something. In whichever session the turn ends, that is the one that it belongs to.
+    Grant(Box<Grant>),
+    /// A task waits for the end of the session, in place of an earlier one of the same subject. To its arguments joins `sid`, by which
+    /// clients know the session: its id in hexadecimal digits.
+    AtEnd {
+        /// What it is about.
+        subject: String,
+        /// The task.
+        task: Box<NewTask>,
+    },
     /// The initial set-up is over. Of several turns with this effect one is kept.
     FinishSetup,
     /// What a policy made happen.

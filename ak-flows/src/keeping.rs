@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 
 use ak_policy::{Denial, PolicyEffect};
 use ak_store::directory::accounts;
-use ak_store::records::{Durability, Event, NewUser, Repository, Reputation, ScoreChange, Session, User, UserField};
+use ak_store::records::{
+    Durability, Event, Grant, NewTask, NewUser, Repository, Reputation, ScoreChange, Session, User, UserField,
+};
 use ak_store::{Result as StoreResult, StoreError};
 use chrono::{DateTime, Duration, Utc};
 use serde_json::{Map, Value, json};
@@ -28,7 +30,7 @@ pub(crate) fn durability(effects: &[Effect]) -> Durability {
         | Effect::FinishSetup => true,
         Effect::Login(login) => login.terminate_others,
         Effect::Policy { effect, .. } => !matches!(effect, PolicyEffect::Event { .. }),
-        Effect::Denied(_) | Effect::Event { .. } => false,
+        Effect::Denied(_) | Effect::Event { .. } | Effect::Grant(_) | Effect::AtEnd { .. } => false,
     };
     if effects.iter().any(lasting) { Durability::Full } else { Durability::Relaxed }
 }
@@ -225,11 +227,38 @@ impl<'a> Keeping<'a> {
                     let user = self.real(consent.user);
                     self.repo.consents().put(&ak_store::records::NewConsent { user, ..consent.clone() }).await?;
                 }
+                Effect::Grant(grant) => self.grant(grant).await?,
+                Effect::AtEnd { subject, task } => self.at_end(subject, task).await?,
                 Effect::Event { action, user, context } => self.note(action, *user, context).await?,
                 Effect::Policy { user, effect } => self.policy(*user, effect).await?,
                 Effect::Denied(denial) => self.denied(denial).await?,
             }
         }
+        Ok(())
+    }
+
+    /// Gives a client something, in the browser's session: without one, nobody knows who would be signed out of it.
+    async fn grant(&mut self, grant: &Grant) -> Kept<()> {
+        let session = self.session.as_ref().map(|session| session.id).ok_or(Unkept::Refused(CHANGED))?;
+        let grant = Grant { user: self.real(grant.user), session: Some(session), ..grant.clone() };
+        self.repo.grants().add(&grant).await?;
+        Ok(())
+    }
+
+    async fn at_end(&mut self, subject: &str, task: &NewTask) -> Kept<()> {
+        let session = self.session.as_ref().map(|session| session.id).ok_or(Unkept::Refused(CHANGED))?;
+        let mut task = task.clone();
+        if let Value::Object(args) = &mut task.args {
+            args.insert("sid".into(), hex::encode(session).into());
+        }
+        Ok(self.repo.sessions().at_end(&session, subject, &task).await?)
+    }
+
+    /// A session takes the place of another one of the same account: what belongs to the old one goes on in it.
+    async fn succeed(&mut self, from: &[u8; 32]) -> StoreResult<()> {
+        let Some(to) = self.session.as_ref().map(|session| session.id) else { return Ok(()) };
+        self.repo.sessions().succeed(from, &to).await?;
+        self.repo.grants().move_session(from, &to).await?;
         Ok(())
     }
 
@@ -323,18 +352,18 @@ impl<'a> Keeping<'a> {
 
     /// Ends the account's sessions. If the browser's is one, it goes on under a new key.
     async fn end_sessions(&mut self, user: i64, now: DateTime<Utc>) -> StoreResult<()> {
-        self.repo.sessions().delete_of_user(user, None).await?;
         match self.session.take() {
             Some(own) if own.user == Some(user) => {
                 let stays = own.data.get(STAYS) == Some(&Value::Bool(true));
                 let max_age = stays.then(|| own.expires - now);
-                self.put(own, max_age).await
+                let old = own.id;
+                self.put(own, max_age).await?;
+                self.succeed(&old).await?;
             }
-            other => {
-                self.session = other;
-                Ok(())
-            }
+            other => self.session = other,
         }
+        let own = self.session.as_ref().filter(|own| own.user == Some(user)).map(|own| own.id);
+        self.repo.sessions().delete_of_user(user, own.as_ref()).await.map(|_| ())
     }
 
     async fn check_proof(&mut self, user: &User, proof: Option<&Proof>) -> Kept<()> {
@@ -357,19 +386,26 @@ impl<'a> Keeping<'a> {
         let user = user.ok_or(Unkept::Refused(CHANGED))?;
         self.check_proof(&user, login.proof.as_ref()).await?;
         let mut data = json!({ "auth_method": login.method, "login_at": now, STAYS: login.duration.is_some() });
-        match self.session.take() {
-            Some(old) => {
-                self.repo.sessions().delete(&old.id).await?;
-                Passed::carry(&old.data, &mut data);
-            }
+        let old = self.session.take();
+        match &old {
+            Some(old) => Passed::carry(&old.data, &mut data),
             None => Passed::note(&mut data, &self.passed, true),
-        }
-        if login.terminate_others {
-            self.repo.sessions().delete_of_user(user.pk, None).await?;
         }
         self.repo.users().touch_login(user.pk, now).await?;
         let age = login.duration.unwrap_or(self.runner.options().browser_age);
-        Ok(self.open(Some(user.pk), plan, data, age, login.duration).await?)
+        self.open(Some(user.pk), plan, data, age, login.duration).await?;
+        if let Some(old) = old {
+            // Who signs in again stays signed in to her applications; somebody else signs out of hers.
+            if old.user == Some(user.pk) {
+                self.succeed(&old.id).await?;
+            }
+            self.repo.sessions().delete(&old.id).await?;
+        }
+        if login.terminate_others {
+            let own = self.session.as_ref().map(|session| session.id);
+            self.repo.sessions().delete_of_user(user.pk, own.as_ref()).await?;
+        }
+        Ok(())
     }
 
     /// Keeps why somebody was refused.

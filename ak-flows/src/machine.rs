@@ -199,7 +199,7 @@ impl<'a> Run<'a> {
 
     /// One stage, as far as it gets. It takes the answer if it is for this stage.
     async fn turn(&mut self, answer: &mut Option<&Answer>) -> Result<Go, StageError> {
-        let Some(step) = self.plan.steps.first().cloned() else { return Ok(Go::end(self.done(None))) };
+        let Some(step) = self.plan.steps.first().cloned() else { return self.finale(answer).await };
         let at = Ref::<FlowStageBinding>::new(Pk::of_uuid(step.binding));
         let binding = self.world.snapshot.get(at);
         let Some((binding, stage)) = binding.and_then(|b| Some((b, self.world.snapshot.get::<dyn Stage>(b.stage)?))) else {
@@ -238,18 +238,33 @@ impl<'a> Run<'a> {
                             return Ok(Go::end(self.show(challenge)));
                         }
                     }
-                    silent => return self.apply(silent, stage, binding).await,
+                    silent => return self.apply(silent, stage, Some(binding)).await,
                 }
             }
         }
         let step = self.ask(stage, answer.take()).await?;
-        self.apply(step, stage, binding).await
+        self.apply(step, stage, Some(binding)).await
+    }
+
+    /// What the flow is run for, behind its last stage.
+    async fn finale(&mut self, answer: &mut Option<&Answer>) -> Result<Go, StageError> {
+        let Some(finale) = &self.plan.finale else { return Ok(Go::end(self.done(None))) };
+        let Some(stage) = self.world.finales.find(&finale.stage) else {
+            return Err(StageError::Failed(format!("nobody knows how a flow ends that is run for {}", finale.stage)));
+        };
+        let answer = answer.take().filter(|_| self.plan.entered);
+        self.plan.entered = true;
+        match self.ask(&*stage, answer).await? {
+            Step::Pass => Ok(Go::end(self.done(None))),
+            step => self.apply(step, &*stage, None).await,
+        }
     }
 
     async fn ask(&mut self, stage: &dyn Stage, answer: Option<&Answer>) -> Result<Step, StageError> {
         let mut cx = Cx {
             world: self.world,
             flow: self.flow,
+            finale: self.plan.finale.as_ref(),
             context: &mut self.plan.context,
             memory: &mut self.plan.memory,
             effects: &mut self.effects,
@@ -261,13 +276,14 @@ impl<'a> Run<'a> {
         }
     }
 
-    async fn apply(&mut self, step: Step, stage: &dyn Stage, binding: &FlowStageBinding) -> Result<Go, StageError> {
-        let restart = match binding.invalid_response_action {
-            InvalidResponseAction::Retry => None,
-            InvalidResponseAction::Restart => Some(false),
-            InvalidResponseAction::RestartWithContext => Some(true),
+    /// Does what a stage says that stands in the flow by this binding; by none, it is what the flow is run for.
+    async fn apply(&mut self, step: Step, stage: &dyn Stage, binding: Option<&FlowStageBinding>) -> Result<Go, StageError> {
+        let restart = match binding.map(|binding| binding.invalid_response_action) {
+            None | Some(InvalidResponseAction::Retry) => None,
+            Some(InvalidResponseAction::Restart) => Some(false),
+            Some(InvalidResponseAction::RestartWithContext) => Some(true),
         };
-        if matches!(step, Step::Pass | Step::Deny(_) | Step::Leave(_) | Step::Switch { .. }) {
+        if matches!(step, Step::Pass | Step::Deny(_) | Step::Leave(_) | Step::End(_) | Step::Switch { .. }) {
             self.passed.extend(Passed::of(&self.plan));
         }
         match (step, restart) {
@@ -281,10 +297,13 @@ impl<'a> Run<'a> {
             (Step::Retry(errors), None) => self.retry(errors, stage).await,
             (Step::Deny(message), None) => {
                 let said = message.as_ref().map(|message| format!(": {message}")).unwrap_or_default();
-                let reason = format!("the stage {} refuses{said}", self.world.snapshot.name_of(binding.stage.pk()));
+                let name = binding.map(|binding| self.world.snapshot.name_of(binding.stage.pk()));
+                let name = name.or_else(|| self.plan.finale.as_ref().map(|finale| finale.stage.clone())).unwrap_or_default();
+                let reason = format!("the stage {name} refuses{said}");
                 Ok(Go::end(self.denied(reason, message).await?))
             }
             (Step::Leave(to), _) => Ok(Go::end(self.done(Some(to)))),
+            (Step::End(challenge), _) => Ok(Go::end(Turn::end(Reply::Challenge(challenge), std::mem::take(&mut self.effects)))),
             (Step::Switch { to, keep_context }, _) => Ok(Go::end(self.switch(to, keep_context).await?)),
         }
     }
@@ -327,11 +346,14 @@ impl<'a> Run<'a> {
 
     /// The plan is made anew; refused, the old one is over all the same.
     async fn restart(&mut self, keep_context: bool, subject: Option<&Person>) -> Result<(), Refusal> {
-        let context = if keep_context { std::mem::take(&mut self.plan.context) } else { Context::default() };
+        let finale = self.plan.finale.clone();
+        let seed = || finale.as_ref().map(|finale| finale.context.clone()).unwrap_or_default();
+        let context = if keep_context { std::mem::take(&mut self.plan.context) } else { seed() };
         let subject = if keep_context { subject } else { self.world.person };
         let next = self.plan.next.clone();
         let at = Ref::new(self.plan.flow_pk());
-        self.plan = planner::plan(self.world, at, self.flow, context, subject, next, &mut self.effects).await?;
+        let plan = planner::plan(self.world, at, self.flow, context, subject, next, &mut self.effects).await?;
+        self.plan = Plan { finale, ..plan };
         Ok(())
     }
 
@@ -392,10 +414,14 @@ impl<'a> Run<'a> {
         context.set(Context::IS_REDIRECTED, self.flow.slug.as_str());
         let subject = if keep_context { subject.as_ref() } else { self.world.person };
         let next = self.plan.next.clone();
+        let finale = self.plan.finale.clone().filter(|_| keep_context);
         let mut effects = std::mem::take(&mut self.effects);
         let planned = planner::plan(self.world, to, flow, context, subject, next.clone(), &mut effects).await;
         Ok(match planned {
-            Ok(plan) => Turn { plan: Some(plan), ..Turn::end(Reply::Done(format!("/if/flow/{}/", flow.slug)), effects) },
+            Ok(plan) => Turn {
+                plan: Some(Plan { finale, ..plan }),
+                ..Turn::end(Reply::Done(format!("/if/flow/{}/", flow.slug)), effects)
+            },
             Err(refusal) => {
                 let reason = format!("the flow {}, to which this one leads on: {}", flow.slug, refusal.reason);
                 Turn { effects, ..Turn::refused(flow, Refusal { reason, ..refusal }, next.as_deref(), subject, None) }

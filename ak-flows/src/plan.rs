@@ -6,6 +6,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
+use crate::finale::Finale;
+
 /// Where a person stands in a flow.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
@@ -29,6 +31,9 @@ pub struct Plan {
     pub entered: bool,
     /// The address that the person wanted to go to at first.
     pub next: Option<String>,
+    /// What the flow is run for, if it is for more than its own stages.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finale: Option<Finale>,
 }
 
 /// A stage that is still to come.

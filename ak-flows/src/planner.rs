@@ -147,6 +147,7 @@ pub async fn plan(
         memory: serde_json::Map::new(),
         entered: false,
         next,
+        finale: None,
     })
 }
 

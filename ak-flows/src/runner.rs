@@ -15,6 +15,7 @@ use crate::brand::Brand;
 use crate::challenge::{ACCESS_DENIED, Challenge};
 use crate::directory::Directory;
 use crate::effect::{Effect, Login};
+use crate::finale::{Finales, Seed};
 use crate::flow::Flow;
 use crate::history::Passed;
 use crate::initial_setup::{self, Gate, INITIAL_SETUP};
@@ -26,7 +27,10 @@ use crate::planner::{self, Refusal};
 use crate::stage::{Answer, Client, StageError, World};
 
 /// The longest address that is kept to go to when a flow is done, in bytes.
-const MAX_NEXT: usize = 2048;
+const MAX_NEXT: usize = 8192;
+
+/// The longest name that is suggested, in characters.
+const MAX_HINT: usize = 254;
 
 /// No answer is given sooner: longer than looking an account up takes, and too short to be noticed.
 const LOOK_UP: std::time::Duration = std::time::Duration::from_millis(25);
@@ -79,6 +83,7 @@ pub struct Runner {
     directory: Arc<dyn Directory>,
     options: RunnerOptions,
     services: Arc<Services>,
+    finales: Finales,
 }
 
 /// Who comes, and with what.
@@ -105,6 +110,8 @@ pub struct Input {
     pub next: Option<String>,
     /// The code that came with the address: the initial set-up may ask for it.
     pub code: Option<String>,
+    /// The name by which she may sign in, for a flow that has just begun.
+    pub login_hint: Option<String>,
 }
 
 /// What comes of it.
@@ -194,6 +201,20 @@ pub enum RunError {
     Store(#[from] StoreError),
 }
 
+/// Whether an effect may end sessions, for whose end somebody may be waiting.
+fn ends_sessions(effect: &Effect) -> bool {
+    matches!(effect, Effect::Login(_) | Effect::Logout | Effect::UpdateUser { .. })
+}
+
+/// What a flow begins with, the name included by which the person may sign in.
+fn hinted(mut seed: Seed, input: &Input) -> Seed {
+    let hint = input.login_hint.as_ref().filter(|hint| hint.chars().count() <= MAX_HINT);
+    if let (Some(hint), None) = (hint, seed.context.get(Context::PENDING_USER_IDENTIFIER)) {
+        seed.context.set(Context::PENDING_USER_IDENTIFIER, hint.as_str());
+    }
+    seed
+}
+
 /// The id under which the session with this key is stored.
 pub fn session_id(key: &str) -> [u8; 32] {
     Sha256::digest(key.as_bytes()).into()
@@ -203,13 +224,24 @@ impl Runner {
     /// Runs the flows of `store` for the people of `directory`.
     pub fn new(store: Arc<Store>, directory: Arc<dyn Directory>, options: RunnerOptions) -> Self {
         let services = Arc::new(Services::of(&store));
-        Self { store, directory, options, services }
+        Self { store, directory, options, services, finales: Finales::default() }
     }
 
     /// The same with these services for policies.
     #[must_use]
     pub fn with_services(self, services: Arc<Services>) -> Self {
         Self { services, ..self }
+    }
+
+    /// The same with these stages for what flows are run for.
+    #[must_use]
+    pub fn with_finales(self, finales: Finales) -> Self {
+        Self { finales, ..self }
+    }
+
+    /// The stages that stand in no flow.
+    pub fn finales(&self) -> &Finales {
+        &self.finales
     }
 
     /// What policies look things up with.
@@ -237,16 +269,23 @@ impl Runner {
     /// led on into another, or something is to happen). Of two answers
     /// to the same turn one is taken; the other gets to see where that led.
     pub async fn run(&self, visit: &Visit, slug: &str, input: Input) -> Result<Outcome, RunError> {
-        self.run_with(visit, slug, input, Context::default()).await
+        self.run_with(visit, slug, input, Seed::default()).await
     }
 
-    /// The same, beginning the flow with a context that another room has gathered.
-    pub async fn run_with(&self, visit: &Visit, slug: &str, mut input: Input, context: Context) -> Result<Outcome, RunError> {
+    /// The same, beginning the flow with what another room has gathered, and for what that wants.
+    pub async fn run_with(
+        &self,
+        visit: &Visit,
+        slug: &str,
+        mut input: Input,
+        seed: impl Into<Seed>,
+    ) -> Result<Outcome, RunError> {
+        let seed = seed.into();
         let begun = self.store.clock().monotonic_micros();
         // What is kept for a stranger is small, and leads nowhere else.
         input.next = input.next.filter(|next| next.len() <= MAX_NEXT).and_then(|next| next::relative(&next));
         let answered = input.answer.is_some();
-        let outcome = self.run_to_end(visit, slug, input, context).await;
+        let outcome = self.run_to_end(visit, slug, input, seed).await;
         if answered {
             let failed = outcome.as_ref().is_ok_and(|outcome| outcome.failed);
             self.wait(begun, failed).await;
@@ -273,20 +312,20 @@ impl Runner {
         tokio::time::sleep(least.saturating_sub(taken)).await;
     }
 
-    async fn run_to_end(&self, visit: &Visit, slug: &str, input: Input, context: Context) -> Result<Outcome, RunError> {
+    async fn run_to_end(&self, visit: &Visit, slug: &str, input: Input, seed: Seed) -> Result<Outcome, RunError> {
         let snapshot = self.store.snapshot();
         let (at, flow) = snapshot.by::<Flow>("slug", slug).ok_or(RunError::NoFlow)?;
         if slug == INITIAL_SETUP && !initial_setup::is_open(&self.store).await? {
             return Err(RunError::NoFlow);
         }
-        if let Some(outcome) = self.attempt(&snapshot, visit, at, flow, &input, context.clone()).await? {
+        if let Some(outcome) = self.attempt(&snapshot, visit, at, flow, &input, seed.clone()).await? {
             return Ok(outcome);
         }
         // Somebody was faster with the same session: show where that led.
         let mut visit = visit.clone();
         self.reload(&mut visit).await?;
         let look = Input { answer: None, ..input };
-        let outcome = self.attempt(&snapshot, &visit, at, flow, &look, context).await?;
+        let outcome = self.attempt(&snapshot, &visit, at, flow, &look, seed).await?;
         outcome.ok_or_else(|| StageError::Busy("the session is in use elsewhere".into()).into())
     }
 
@@ -316,6 +355,7 @@ impl Runner {
             person: visit.person.as_ref(),
             request_id: &visit.request_id,
             services: &self.services,
+            finales: &self.finales,
         }
     }
 
@@ -325,7 +365,7 @@ impl Runner {
         let snapshot = self.store.snapshot();
         let (at, flow) = snapshot.by::<Flow>("slug", slug).ok_or(RunError::NoFlow)?;
         let mut begun = Vec::new();
-        let plan = self.begin(&self.world(&snapshot, visit), at, flow, context, None, &mut begun).await?;
+        let plan = self.begin(&self.world(&snapshot, visit), at, flow, context.into(), None, &mut begun).await?;
         let refusal = plan.as_ref().err().and_then(|refusal| refusal.denial(&flow.slug, &visit.client));
         begun.extend(refusal.map(|denial| Effect::Denied(Box::new(denial))));
         self.note(visit, begun).await?;
@@ -352,12 +392,12 @@ impl Runner {
         at: Ref<Flow>,
         flow: &Flow,
         input: &Input,
-        context: Context,
+        seed: Seed,
     ) -> Result<Option<Outcome>, RunError> {
         let world = self.world(snapshot, visit);
         let mut begun = Vec::new();
         let session = visit.session.as_ref();
-        let mut given = context != Context::default();
+        let mut given = seed != Seed::default();
         let kept = session.and_then(|s| s.plan.as_ref()).and_then(Plan::read);
         let current = kept.as_ref().filter(|plan| plan.flow_pk() == at.pk() && plan.slug == flow.slug && !given).cloned();
         let stale = input.turn.is_some_and(|turn| turn != session.map_or(0, |s| s.turn));
@@ -370,7 +410,7 @@ impl Runner {
                 }
                 Ok(plan)
             }
-            None => self.begin(&world, at, flow, context, input.next.clone(), &mut begun).await?,
+            None => self.begin(&world, at, flow, hinted(seed, input), input.next.clone(), &mut begun).await?,
         };
         let mut turn = match plan {
             Ok(mut plan) if initial_setup::is_setup(&plan) => {
@@ -412,11 +452,11 @@ impl Runner {
         world: &World<'_>,
         at: Ref<Flow>,
         flow: &Flow,
-        context: Context,
+        seed: Seed,
         next: Option<String>,
         effects: &mut Vec<Effect>,
     ) -> StoreResult<Result<Plan, Refusal>> {
-        let mut context = context;
+        let Seed { mut context, finale } = seed;
         if flow.slug == INITIAL_SETUP {
             context.pending_user = initial_setup::administrator(&self.store).await?;
         }
@@ -425,7 +465,8 @@ impl Runner {
             None => None,
         };
         let subject = pending.as_ref().or(world.person);
-        Ok(planner::plan(world, at, flow, context, subject, next, effects).await)
+        let plan = planner::plan(world, at, flow, context, subject, next, effects).await;
+        Ok(plan.map(|plan| Plan { finale, ..plan }))
     }
 
     /// Keeps what a turn has changed: the plan if it still is the one that was read, and the effects with it. `None`: it is not.
@@ -485,6 +526,9 @@ impl Runner {
         keep.turn(plan, effects).await?;
         let kept = keep.into_session();
         repo.save().await?;
+        if effects.iter().any(ends_sessions) {
+            self.store.waker().wake();
+        }
         Ok(kept)
     }
 

@@ -19,6 +19,7 @@ use crate::brand::Brand;
 use crate::challenge::{Challenge, ResponseErrors};
 use crate::directory::Directory;
 use crate::effect::Effect;
+use crate::finale::{Finale, Finales};
 use crate::flow::{FLOW_SET, Flow};
 
 /// The role of what a flow consists of.
@@ -59,6 +60,8 @@ pub enum Step {
     Deny(Option<String>),
     /// End here, and lead the browser to this address, which an administrator has chosen.
     Leave(String),
+    /// End here, with this to be seen.
+    End(Challenge),
     /// Go on in another flow.
     Switch {
         /// The other flow.
@@ -167,6 +170,8 @@ pub struct World<'a> {
     pub request_id: &'a str,
     /// What policies look things up with.
     pub services: &'a Arc<Services>,
+    /// The stages that stand in no flow.
+    pub finales: &'a Finales,
 }
 
 impl<'a> World<'a> {
@@ -182,6 +187,8 @@ pub struct Cx<'a> {
     pub world: &'a World<'a>,
     /// The flow.
     pub flow: &'a Flow,
+    /// What the flow is run for, if it is for more than its own stages.
+    pub finale: Option<&'a Finale>,
     /// What the flow has gathered.
     pub context: &'a mut Context,
     /// What this stage keeps for itself while the flow is at it.

@@ -20,7 +20,6 @@ use std::error::Error;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use ak_flows::blueprint::Engine;
 use ak_flows::{
     Answer, Bootstrap, Challenge, Cx, Effect, Flow, FlowStageBinding, ResponseErrors, Stage, StageError, StageShown, Step,
 };
@@ -141,7 +140,7 @@ pub(crate) async fn open(password: &str) -> Result<App, Box<dyn Error>> {
     let store = Store::open(StoreOptions::new(Arc::new(MemoryBackend::new()), kinds, &secret_key)).await?;
     let hasher = PasswordHasher::new(Cost::default());
     let bootstrap = Bootstrap { password: Some(password.to_owned()), ..Bootstrap::default() };
-    if ak_flows::set_up(&Engine::standard(store.clone(), hasher.clone()), &hasher, &bootstrap).await? {
+    if ak_flows::set_up(&ak_http::blueprints(store.clone(), hasher.clone()), &hasher, &bootstrap).await? {
         furnish(&store).await?;
     }
     let renderer = Renderer::new()?.with_template(HOUSE_RULES, HOUSE_RULES_PAGE)?;

@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use ak_flows::blueprint::Engine;
-use ak_flows::{Runner, RunnerOptions, StoreDirectory};
+use ak_flows::{Finales, Runner, RunnerOptions, StoreDirectory};
+use ak_providers::oauth2::finish::{AUTHORIZE, AuthorizeStage, SESSION_END, SessionEndStage};
+use ak_providers::oauth2::issue::Issuer;
 use ak_store::directory::password::PasswordHasher;
 use ak_store::model::{RecordKinds, Store};
 use ipnet::IpNet;
@@ -20,13 +22,15 @@ pub struct HttpOptions {
     pub trusted_proxies: Vec<IpNet>,
     /// The domain of the session cookie; `None`: the host itself only.
     pub cookie_domain: Option<String>,
+    /// The address that people use for this installation, where it is known: `https://id.example`.
+    pub base_url: Option<String>,
 }
 
 impl Default for HttpOptions {
     /// Loopback and private networks are believed, as people's installations presume.
     fn default() -> Self {
         let networks = ["127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fe80::/10", "::1/128"];
-        Self { trusted_proxies: networks.iter().filter_map(|n| n.parse().ok()).collect(), cookie_domain: None }
+        Self { trusted_proxies: networks.iter().filter_map(|n| n.parse().ok()).collect(), cookie_domain: None, base_url: None }
     }
 }
 
@@ -55,7 +59,7 @@ impl AppParts {
     pub fn new(store: Arc<Store>, hasher: PasswordHasher, secret_key: &str) -> Result<Self, RenderError> {
         let directory = StoreDirectory::new(store.clone(), hasher.clone(), StoreDirectory::FLOOR);
         Ok(Self {
-            blueprints: Engine::standard(store.clone(), hasher.clone()),
+            blueprints: crate::blueprints(store.clone(), hasher.clone()),
             runner: Runner::new(store, Arc::new(directory), RunnerOptions::default()),
             hasher,
             secret_key: secret_key.to_owned(),
@@ -75,6 +79,8 @@ pub struct App {
     pub(crate) renderer: Arc<Renderer>,
     pub(crate) options: Arc<HttpOptions>,
     pub(crate) metrics: Arc<Metrics>,
+    /// Gives OAuth 2.0 clients what they ask for.
+    pub(crate) issuer: Issuer,
     /// How documents describe records.
     pub(crate) records: RecordKinds,
     /// The initial set-up is over, for good.
@@ -85,7 +91,13 @@ impl App {
     /// An application of these parts.
     pub fn new(parts: AppParts) -> Self {
         let AppParts { runner, hasher, secret_key, blueprints, renderer, options } = parts;
+        let store = runner.store().clone();
+        let finales = Finales::default()
+            .with(AUTHORIZE, AuthorizeStage::new(store.keyring().clone(), store.install_id()))
+            .with(SESSION_END, SessionEndStage::new(store.install_id()));
+        let runner = runner.with_finales(finales);
         Self {
+            issuer: Issuer::new(store, runner.directory().clone(), runner.services().clone()),
             records: blueprints.records().clone(),
             runner,
             hasher,

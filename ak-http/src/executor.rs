@@ -94,7 +94,7 @@ async fn run(
     let inner = query.and_then(|q| parameter(q, "query")).unwrap_or_default();
     let of_page = |name: &str| parameter(inner.trim_start_matches('?'), name);
     let answered = answer.is_some();
-    let input = Input { answer, turn: None, next: of_page("next"), code: of_page("code") };
+    let input = Input { answer, turn: None, next: of_page("next"), code: of_page("code"), login_hint: of_page("login_hint") };
     let outcome = match app.runner.run(&visit, slug, input).await {
         Err(RunError::Stage(StageError::Failed(why))) => return Ok(flow_error(origin, &visit, &why)),
         other => other?,

@@ -72,6 +72,16 @@ pub(crate) async fn answer(
     place.run(&headers, Some((Answer { component, fields }, turn)), Some(&csrf)).await
 }
 
+/// The page of what came of a flow that another place has run.
+pub(crate) fn page_of(app: &App, origin: &Origin, slug: &str, visit: &Visit, outcome: &Outcome) -> Response {
+    Place { app, origin, slug, query: String::new() }.page(visit, outcome, false)
+}
+
+/// What a flow that another place has run failed with.
+pub(crate) fn page_of_failure(app: &App, origin: &Origin, slug: &str, error: RunError) -> Response {
+    Place { app, origin, slug, query: String::new() }.failed(error)
+}
+
 struct Place<'a> {
     app: &'a App,
     origin: &'a Origin,
@@ -103,7 +113,8 @@ impl Place<'_> {
             }
         }
         let answered = answer.is_some();
-        let input = Input { answer, turn, next: parameter(&self.query, "next"), code: parameter(&self.query, "code") };
+        let of_page = |name: &str| parameter(&self.query, name);
+        let input = Input { answer, turn, next: of_page("next"), code: of_page("code"), login_hint: of_page("login_hint") };
         let outcome = self.app.runner.run(&visit, self.slug, input).await?;
         let mut response = self.page(&visit, &outcome, answered);
         self.app.set_cookie(&mut response, self.origin, &outcome.cookie)?;

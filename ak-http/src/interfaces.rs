@@ -127,7 +127,7 @@ fn default_application(app: &App, origin: &Origin, person: &Person) -> Option<(R
     let snapshot = app.store().snapshot();
     let (_, brand) = Brand::of_host(&snapshot, origin.host_name())?;
     let at = brand.default_application?;
-    let url = snapshot.get(at)?.launch_url(Some(&person.user), app.store().install_id())?;
+    let url = snapshot.get(at)?.launch_url(&snapshot, Some(&person.user), app.store().install_id())?;
     Some((at, url::Url::parse(&url).ok()?))
 }
 
@@ -155,7 +155,7 @@ async fn applications(app: &App, origin: &Origin, person: &Person) -> ak_store::
             name: application.name.clone(),
             initial: application.name.chars().next().map(|c| c.to_uppercase().collect()).unwrap_or_default(),
             icon_url: application.icon_url().map(str::to_owned),
-            url: application.launch_url(Some(&person.user), app.store().install_id()).unwrap_or_default(),
+            url: application.launch_url(&request.snapshot, Some(&person.user), app.store().install_id()).unwrap_or_default(),
             new_tab: application.open_in_new_tab,
             description: application.meta_description.clone(),
             publisher: application.meta_publisher.clone(),
@@ -222,7 +222,12 @@ pub(crate) async fn default_flow(
 }
 
 impl App {
-    async fn default_flow(&self, visit: &Visit, origin: &Origin, designation: Designation) -> ak_store::Result<Option<String>> {
+    pub(crate) async fn default_flow(
+        &self,
+        visit: &Visit,
+        origin: &Origin,
+        designation: Designation,
+    ) -> ak_store::Result<Option<String>> {
         let snapshot = self.store().snapshot();
         let brand = Brand::of_host(&snapshot, origin.host_name());
         if let Some(flow) = brand.and_then(|(_, b)| b.flow(designation)).and_then(|to| snapshot.get(to)) {

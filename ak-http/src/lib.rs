@@ -4,6 +4,7 @@
 //! runs it on sockets of its own. Handlers are short: they take what came in, call a lower room, and map the answer.
 //!
 //! - `flow_pages` and `executor`: the same flows for people and for programs
+//! - `oauth2`: the endpoints of OAuth 2.0 and OpenID Connect
 //! - `api`: API v3; collections come from the registry of kinds
 //! - `client`, `session`, `auth`: where a request comes from, and who is behind it
 //! - [`pages`]: HTML, CSS and the few scripts
@@ -27,6 +28,7 @@ mod form;
 mod health;
 mod interfaces;
 mod metrics;
+mod oauth2;
 pub mod pages;
 mod recovery;
 mod seal;
@@ -42,8 +44,15 @@ pub use error::ApiError;
 pub use executor::parse_answer;
 pub use session::{COOKIE, CSRF_COOKIE};
 
+use std::sync::Arc;
+
+use ak_flows::blueprint::Engine;
+use ak_policy::outbound::Outbound;
 use ak_policy::script::{Name, Names as _, PolicyNames};
-use ak_store::model::Registry;
+use ak_providers::oauth2::backchannel::{self, BackchannelLogout};
+use ak_store::directory::password::PasswordHasher;
+use ak_store::model::{Registry, Store};
+use ak_store::tasks::Handlers;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Extension, State};
 use axum::http::{Method, Uri};
@@ -71,6 +80,18 @@ pub fn scripts() -> [(&'static str, &'static [Name]); 3] {
     ]
 }
 
+/// What does the tasks of every room.
+pub fn handlers(store: &Arc<Store>, outbound: Arc<dyn Outbound>) -> Handlers {
+    let mut handlers = Handlers::new();
+    handlers.register(backchannel::TASK, BackchannelLogout::new(store.clone(), outbound));
+    handlers
+}
+
+/// What applies blueprints: those of every room are known.
+pub fn blueprints(store: Arc<Store>, hasher: PasswordHasher) -> Engine {
+    Engine::standard(store, hasher).with_shipped(ak_providers::SHIPPED)
+}
+
 impl App {
     /// Everything that the product serves.
     pub fn router(&self) -> Router {
@@ -83,6 +104,7 @@ impl App {
             .route("/flows/-/configure/{stage}/", get(interfaces::configure))
             .route("/recovery/use-token/", get(recovery::show).post(recovery::spend))
             .route("/recovery/use-token/{key}/", get(recovery::show).post(recovery::spend))
+            .nest("/application/o", oauth2::router())
             .nest("/api/v3", api::router())
             .route("/static/{*path}", get(assets::file))
             .route("/-/brand/{file}", get(assets::brand))
@@ -116,7 +138,7 @@ async fn not_found(State(app): State<App>, Extension(origin): Extension<Origin>,
     if path.starts_with("/api/") {
         return ApiError::NotFound("Not found.".into()).into_response();
     }
-    let ours = ["/if/", "/flows/", "/recovery/", "/-/"].iter().any(|base| path.starts_with(base));
+    let ours = ["/if/", "/flows/", "/recovery/", "/application/", "/-/"].iter().any(|base| path.starts_with(base));
     if ours && !path.ends_with('/') && matches!(method, Method::GET | Method::HEAD) {
         let query = uri.query().map(|q| format!("?{q}")).unwrap_or_default();
         return flow_pages::see_other(&format!("{path}/{query}"));

@@ -104,7 +104,8 @@ impl App {
             // Nobody is let through for that.
             tracing::error!(request_id = origin.request_id, %error, "why somebody was refused cannot be kept");
         }
-        let message = "Your account does not have access to this page.";
+        let said = denial.decision.as_ref().and_then(|decision| decision.messages.first());
+        let message = said.map_or("Your account does not have access to this page.", String::as_str);
         let error = ErrorView { status: 403, heading: "Access denied", message, retry_url: "", home_url: "/" };
         self.error_page(look, &error)
     }

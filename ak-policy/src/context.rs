@@ -38,6 +38,10 @@ impl Context {
     pub const CONSENT_HEADER: &'static str = "consent_header";
     /// What she agrees to: a list of `{ "id", "name" }`.
     pub const CONSENT_PERMISSIONS: &'static str = "consent_permissions";
+    /// Whether she is asked also where she has agreed before.
+    pub const CONSENT_REQUIRED: &'static str = "consent_required";
+    /// Whether she was asked on the way, and agreed.
+    pub const CONSENT_GIVEN: &'static str = "consent_given";
     /// The groups that an account which is written joins: a list of keys.
     pub const GROUPS: &'static str = "groups";
     /// What sort of account is made, instead of the stage's.

@@ -1,9 +1,11 @@
 //! Certificates and their private keys, as objects.
 
 mod generate;
+mod key;
 mod name;
 
 use std::borrow::Cow;
+use std::sync::{Arc, OnceLock};
 
 use rcgen::{KeyPair, PublicKeyData as _};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -15,6 +17,7 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 use x509_parser::public_key::PublicKey;
 
 pub use generate::{Algorithm, Request, generate, self_signed};
+pub use key::{Curve, PublicKey as Public, SigningKey};
 
 use crate::model::{Errors, Kind, Meta, Row, Secret};
 
@@ -34,6 +37,8 @@ struct Facts {
     subject: String,
     key_type: Option<&'static str>,
     public_key: Vec<u8>,
+    der: Vec<u8>,
+    key: Option<Public>,
 }
 
 impl std::fmt::Debug for CertificatePem {
@@ -59,6 +64,8 @@ impl CertificatePem {
             subject: name::rfc4514(certificate.subject()),
             key_type: key_type(&certificate),
             public_key: certificate.public_key().subject_public_key.data.to_vec(),
+            key: Public::of(&certificate),
+            der: pem.contents.clone(),
         };
         Ok(Self { text: text.to_owned(), facts })
     }
@@ -66,6 +73,23 @@ impl CertificatePem {
     /// The PEM text.
     pub fn as_str(&self) -> &str {
         &self.text
+    }
+
+    /// The first certificate in DER form.
+    pub fn der(&self) -> &[u8] {
+        &self.facts.der
+    }
+
+    /// Its public key, where it is one that tokens are signed with.
+    pub fn public_key(&self) -> Option<&Public> {
+        self.facts.key.as_ref()
+    }
+
+    /// A name for its public key that says nothing else: the first half of the SHA-256 of the key's bits, in hexadecimal digits.
+    pub fn key_id(&self) -> String {
+        let mut id = hex::encode(sha2::Sha256::digest(&self.facts.public_key));
+        id.truncate(32);
+        id
     }
 }
 
@@ -126,6 +150,18 @@ pub struct CertificateKeyPair {
     /// The private key, in PEM form.
     #[serde(default)]
     pub key_data: Secret,
+    /// The private key, once it was asked for.
+    #[serde(skip)]
+    #[schemars(skip)]
+    pub(crate) signing: OnceLock<Option<Arc<SigningKey>>>,
+}
+
+impl CertificateKeyPair {
+    /// The private key, where there is one that tokens can be signed with. It is parsed once for as long as the certificate stays what it is.
+    pub fn signing_key(&self) -> Option<&Arc<SigningKey>> {
+        let parse = || SigningKey::parse(self.key_data.reveal(), self.certificate_data.public_key()?).map(Arc::new);
+        self.signing.get_or_init(parse).as_ref()
+    }
 }
 
 /// The read-only fields of a certificate.

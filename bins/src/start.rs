@@ -10,7 +10,7 @@ use ak_http::server::{Addresses, Bound, ServeError, bind};
 use ak_http::{App, AppParts, HttpOptions};
 use ak_policy::dns::{Dns, NoDns, SystemDns};
 use ak_policy::geo::{GeoFiles, MaxMind};
-use ak_policy::outbound::{HostPattern, HttpOutbound, OutboundOptions};
+use ak_policy::outbound::{HostPattern, HttpOutbound, Outbound as Calls, OutboundOptions};
 use ak_policy::{Services, Tz};
 use ak_store::config::{
     self, ConfigError, ContextProcessors, Loaded, LogFormat, Outbound, Postgresql, Secret, Settings, SslMode,
@@ -20,7 +20,7 @@ use ak_store::directory::password::{Cost, PasswordHasher};
 use ak_store::model::{Registry, Store, StoreOptions};
 use ak_store::records::Backend;
 use ak_store::sql::{OpenError, OpenPart, Pem, PostgresBackend, PostgresOptions, SqliteBackend, Tls};
-use ak_store::tasks::{Handlers, Worker};
+use ak_store::tasks::Worker;
 use ak_store::{Clock, Rng, StoreError, SystemClock, SystemRng};
 
 /// Why a program does not start. One line, which names the setting where one is to blame.
@@ -216,6 +216,8 @@ pub struct Product {
     pub store: Arc<Store>,
     /// The application.
     pub app: App,
+    /// Makes requests to other machines.
+    pub outbound: Arc<dyn Calls>,
     /// Applies blueprints.
     pub blueprints: Engine,
     /// Whether this was the first start.
@@ -225,10 +227,11 @@ pub struct Product {
 impl Product {
     /// Opens the store, makes the default objects at the first start, and puts the application together.
     pub async fn open(settings: &Settings, wiring: &Wiring) -> Result<Self, StartError> {
-        let outbound = Arc::new(outbound(&settings.outbound, &wiring.dns).await?);
+        let outbound: Arc<dyn Calls> = Arc::new(outbound(&settings.outbound, &wiring.dns).await?);
         let (store, secret_key) = open_store(settings, wiring).await?;
         let geo = Arc::new(geo(&settings.events.context_processors, &wiring.clock));
-        let services = Services { zone: wiring.zone, dns: wiring.dns.clone(), geo, outbound, ..Services::of(&store) };
+        let (zone, dns, out) = (wiring.zone, wiring.dns.clone(), outbound.clone());
+        let services = Services { zone, dns, geo, outbound: out, ..Services::of(&store) };
         let hasher = PasswordHasher::with_limits(wiring.password_cost, Default::default(), wiring.rng.clone());
         let given = |secret: &Option<Secret>| secret.as_ref().map(|s| s.expose().to_owned());
         let bootstrap = Bootstrap {
@@ -250,9 +253,10 @@ impl Product {
             options: HttpOptions {
                 trusted_proxies: settings.listen.trusted_proxy_cidrs.clone(),
                 cookie_domain: settings.cookie_domain.clone(),
+                base_url: settings.base_url.clone(),
             },
         });
-        Ok(Self { store, app, blueprints, is_new })
+        Ok(Self { store, app, outbound, blueprints, is_new })
     }
 
     /// Opens the sockets that the settings name.
@@ -283,7 +287,7 @@ fn geo(settings: &ContextProcessors, clock: &Arc<dyn Clock>) -> MaxMind {
 }
 
 /// The one client for requests to other machines.
-async fn outbound(settings: &Outbound, dns: &Arc<dyn Dns>) -> Result<HttpOutbound, StartError> {
+pub(crate) async fn outbound(settings: &Outbound, dns: &Arc<dyn Dns>) -> Result<HttpOutbound, StartError> {
     let wrong = |setting, why| StartError::Setting { setting, why };
     let hosts = |setting, texts: &[String]| -> Result<Vec<HostPattern>, StartError> {
         texts.iter().map(|text| text.parse().map_err(|why| wrong(setting, why))).collect()
@@ -306,13 +310,14 @@ async fn outbound(settings: &Outbound, dns: &Arc<dyn Dns>) -> Result<HttpOutboun
 
 /// What applies blueprints: those that come with the product, and those in the folder that the settings name.
 pub(crate) fn blueprints(store: &Arc<Store>, hasher: &PasswordHasher, settings: &Settings) -> Engine {
-    Engine::standard(store.clone(), hasher.clone()).with_folder(&settings.blueprints_dir)
+    ak_http::blueprints(store.clone(), hasher.clone()).with_folder(&settings.blueprints_dir)
 }
 
 /// The worker of a store: the same in `ak-worker` and inside `ak-server`.
-pub fn worker(store: &Arc<Store>, name: &str) -> Worker {
-    let worker = Worker::new(store.backend().clone(), Handlers::new(), store.clock().clone(), store.rng().clone()).named(name);
-    worker.every(FORGET_PASSWORDS, chrono::Duration::hours(1), ForgetPasswords::new(store.clone()))
+pub fn worker(store: &Arc<Store>, outbound: Arc<dyn Calls>, name: &str) -> Worker {
+    let handlers = ak_http::handlers(store, outbound);
+    let worker = Worker::new(store.backend().clone(), handlers, store.clock().clone(), store.rng().clone()).named(name);
+    worker.woken_by(store.waker()).every(FORGET_PASSWORDS, chrono::Duration::hours(1), ForgetPasswords::new(store.clone()))
 }
 
 /// Works, and keeps the folder of blueprints applied, until `stop` resolves.

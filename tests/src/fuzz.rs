@@ -31,7 +31,7 @@ async fn installation(hasher: &PasswordHasher) -> (Arc<Store>, Engine) {
         rng: Arc::new(SystemRng),
     };
     let store = Store::open(options).await.expect("a store in memory");
-    let engine = Engine::standard(store.clone(), hasher.clone());
+    let engine = ak_http::blueprints(store.clone(), hasher.clone());
     set_up(&engine, hasher, &Server::bootstrap()).await.expect("the first start");
     (store, engine)
 }

@@ -50,6 +50,8 @@ pub struct Server {
     pub store: Arc<Store>,
     /// The application.
     pub app: App,
+    /// Makes requests to other machines.
+    pub outbound: Arc<dyn ak_policy::outbound::Outbound>,
     /// The time that the product sees.
     pub clock: Arc<ManualClock>,
     /// Its database.
@@ -193,8 +195,8 @@ impl Start {
             let served = bound.serve(async move { drop(stopped.await) }).await;
             served.expect("the server serves");
         });
-        let Product { store, app, .. } = product;
-        Server { url, https_url, metrics_url, store, app, clock, place, stop: Some(stop), running: Some(running) }
+        let Product { store, app, outbound, .. } = product;
+        Server { url, https_url, metrics_url, store, app, outbound, clock, place, stop: Some(stop), running: Some(running) }
     }
 }
 

@@ -77,6 +77,13 @@ impl Engine {
         Self::new(store, records, SHIPPED)
     }
 
+    /// With blueprints of another room, applied after those that are known already.
+    #[must_use]
+    pub fn with_shipped(mut self, more: &[Shipped]) -> Self {
+        self.shipped = self.shipped.iter().chain(more).copied().collect();
+        self
+    }
+
     /// With a folder of blueprints.
     #[must_use]
     pub fn with_folder(mut self, folder: impl Into<PathBuf>) -> Self {

@@ -94,7 +94,9 @@ impl ConsentStage {
         let application = cx.context.get(Context::APPLICATION).cloned().map(serde_json::from_value::<Uuid>).transpose();
         let application = application.map_err(|_| failed("application"))?;
         let user = cx.subject().await?.map(|person| person.user.pk);
+        let anew = cx.context.get(Context::CONSENT_REQUIRED) == Some(&Value::Bool(true));
         let before = match (user, application, self.mode) {
+            _ if anew => None,
             (_, _, ConsentMode::AlwaysRequire) | (None, ..) | (_, None, _) => None,
             (Some(user), Some(application), _) => cx.world.directory.consent(user, application, cx.world.now).await?,
         };
@@ -153,6 +155,7 @@ impl Stage for ConsentStage {
         if let Some(consent) = self.record(cx, &asked) {
             cx.effects.push(Effect::Consent(consent));
         }
+        cx.context.set(Context::CONSENT_GIVEN, true);
         Ok(Step::Pass)
     }
 }

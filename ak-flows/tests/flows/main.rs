@@ -14,6 +14,7 @@
 mod asking;
 mod consents;
 mod ending;
+mod finales;
 mod guessing;
 #[path = "../kit/mod.rs"]
 mod kit;

@@ -5,10 +5,13 @@ use std::sync::Arc;
 
 use ak_policy::{Failure, Policy, Request, Verdict};
 use ak_store::model::{Kind, Meta, Roles, Row};
+use ak_store::records::{Grant, GrantKind, NewTask};
 use async_trait::async_trait;
+use chrono::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
+use uuid::Uuid;
 
 /// A policy: `yes`, `no`, `error`, `has <name>` (the context has it), `lacks <name>`, `is <username>`, `prompt <key> <value>` (that is
 /// what was filled in).
@@ -102,5 +105,53 @@ impl Stage for Probe {
 
     async fn respond(&self, _: &mut Cx<'_>, _: &Answer) -> Result<Step, StageError> {
         Ok(Step::Pass)
+    }
+}
+
+/// What a flow is run for: gives a code, has a task wait for the end of the session, and leads to what the data says. Where the data
+/// says `ask`, it asks first.
+pub(crate) struct Answers;
+
+#[async_trait]
+impl Stage for Answers {
+    async fn enter(&self, cx: &mut Cx<'_>) -> Result<Step, StageError> {
+        let asks = cx.finale.and_then(|finale| finale.data.get("ask")).is_some();
+        if asks { Ok(Step::Show(Challenge::new("ak-stage-answers"))) } else { self.answer(cx) }
+    }
+
+    async fn respond(&self, cx: &mut Cx<'_>, _: &Answer) -> Result<Step, StageError> {
+        self.answer(cx)
+    }
+}
+
+impl Answers {
+    fn answer(&self, cx: &mut Cx<'_>) -> Result<Step, StageError> {
+        let data = cx.finale.map(|finale| finale.data.clone()).unwrap_or_default();
+        let user = cx.world.person.map(|person| person.user.pk).unwrap_or_default();
+        let now = cx.world.now;
+        cx.effects.push(Effect::Grant(Box::new(Grant {
+            pk: 0,
+            kind: GrantKind::Code,
+            key_hash: cx.world.rng.bytes(),
+            provider: Uuid::nil(),
+            user,
+            session: None,
+            family: cx.world.rng.uuid(),
+            scope: String::new(),
+            data: data.clone(),
+            since: now,
+            created: now,
+            expires: now + Duration::minutes(1),
+            ended: None,
+        })));
+        let task = NewTask {
+            pk: cx.world.rng.uuid(),
+            name: "tell".into(),
+            args: json!({ "whom": data["to"] }),
+            max_attempts: 1,
+            run_at: now,
+        };
+        cx.effects.push(Effect::AtEnd { subject: "test".into(), task: Box::new(task) });
+        Ok(Step::Leave(data["to"].as_str().unwrap_or_default().to_owned()))
     }
 }

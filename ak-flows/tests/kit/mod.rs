@@ -7,7 +7,7 @@ mod play;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ak_flows::{Client, Directory as _, Runner, RunnerOptions, StoreDirectory, World};
+use ak_flows::{Client, Directory as _, Finales, Runner, RunnerOptions, StoreDirectory, World};
 use ak_policy::Context;
 use ak_store::directory::Person;
 use ak_store::directory::password::{Cost, Limits, PasswordHasher};
@@ -51,7 +51,8 @@ pub(crate) async fn house() -> House {
     let store = Store::open(options).await.unwrap();
     let hasher = PasswordHasher::with_limits(Cost::cheap_for_tests(), Limits::default(), rng);
     let directory = Arc::new(StoreDirectory::new(store.clone(), hasher.clone(), Duration::ZERO));
-    let runner = Runner::new(store.clone(), directory.clone(), RunnerOptions::default());
+    let finales = Finales::default().with("answer", kinds::Answers);
+    let runner = Runner::new(store.clone(), directory.clone(), RunnerOptions::default()).with_finales(finales);
     let mut house = House { store, clock, directory, runner, hasher, ada: 0, bob: 0 };
     house.ada = house.user("ada", ADAS).await;
     house.bob = house.user("bob", BOBS).await;
@@ -158,7 +159,8 @@ impl House {
     ) -> World<'a> {
         let rng = &**self.store.rng();
         let (now, services) = (self.clock.now(), self.runner.services());
-        World { snapshot, directory: &*self.directory, now, rng, client, person, request_id: "test", services }
+        let finales = self.runner.finales();
+        World { snapshot, directory: &*self.directory, now, rng, client, person, request_id: "test", services, finales }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Flows played: what a person does, and what she gets to see, a line each.
 
 use ak_flows::{
-    Answer, Challenge, Client, CookieChange, Effect, Flow, Input, Login, Outcome, Page, Plan, Reply, RunError, Turn, Visit,
+    Answer, Challenge, Client, CookieChange, Effect, Flow, Input, Login, Outcome, Page, Plan, Reply, RunError, Seed, Turn, Visit,
     advance, plan, session_id,
 };
 use ak_policy::{Context, PolicyEffect};
@@ -99,6 +99,8 @@ fn effect_line(effect: &Effect) -> String {
         Effect::CreateUser { user, .. } => format!("* new account {}", user.username),
         Effect::UpdateUser { user, changes, .. } => format!("* account {user}: {}", changes.names().join(", ")),
         Effect::Consent(consent) => format!("* consent of {} to {:?}", consent.user, consent.permissions),
+        Effect::Grant(grant) => format!("* {} for {}", grant.kind.as_str(), grant.user),
+        Effect::AtEnd { task, .. } => format!("* {} at the end", task.name),
         Effect::FinishSetup => "* set-up is over".into(),
         Effect::Denied(denial) => format!("* {} denied", denial.what),
         Effect::Event { action, .. } => format!("* event {action}"),
@@ -167,7 +169,7 @@ impl<'a> Browser<'a> {
 
     pub(crate) fn input(&self, fields: Option<&Value>) -> Input {
         let turn = fields.map(|_| self.turn);
-        Input { answer: fields.map(answer), turn, next: self.next.clone(), code: self.code.clone() }
+        Input { answer: fields.map(answer), turn, next: self.next.clone(), code: self.code.clone(), login_hint: None }
     }
 
     pub(crate) fn take(&mut self, cookie: &CookieChange) {
@@ -212,7 +214,7 @@ impl<'a> Browser<'a> {
     }
 
     /// Opens the flow with what another room has gathered.
-    pub(crate) async fn begin_with(&mut self, slug: &str, context: Context) -> String {
+    pub(crate) async fn begin_with(&mut self, slug: &str, context: impl Into<Seed>) -> String {
         let visit = self.visit().await;
         let outcome = self.house.runner.run_with(&visit, slug, self.input(None), context).await.unwrap();
         self.take(&outcome.cookie);

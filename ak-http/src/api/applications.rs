@@ -39,7 +39,7 @@ pub(super) async fn list(State(app): State<App>, caller: Caller, RawQuery(query)
         decided.into_iter().filter(|(_, decision)| decision.passing).map(|(pk, _)| pk).collect()
     };
     let keep = |object: &Object| {
-        let launches = || snapshot.view::<Application>(object).is_some_and(|a| a.meta_launch_url.leads_somewhere());
+        let launches = || snapshot.view::<Application>(object).is_some_and(|a| a.leads_somewhere(&snapshot));
         (!openable || launches()) && (everything || allowed.contains(&object.pk))
     };
     page(&app, &caller, &route, &query, keep).await

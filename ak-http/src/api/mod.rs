@@ -14,6 +14,7 @@ mod config;
 mod decisions;
 mod flows;
 mod mappings;
+mod oauth2;
 mod people;
 mod policies;
 mod route;
@@ -59,6 +60,7 @@ pub(crate) fn router() -> Router<App> {
         .route("/policies/geoip_iso3166/", get(policies::countries))
         .route("/flows/inspector/{slug}/", get(flows::inspect))
         .route("/flows/executor/{slug}/", get(executor::show).post(executor::answer))
+        .merge(oauth2::router())
         .merge(people::router())
         .route("/{*path}", any(collection::serve))
         .method_not_allowed_fallback(not_allowed)

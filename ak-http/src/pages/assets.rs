@@ -19,10 +19,11 @@ pub struct Asset {
 #[derive(Debug, Clone, Copy)]
 pub struct Assets;
 
-static ALL: LazyLock<[Asset; 4]> = LazyLock::new(|| {
+static ALL: LazyLock<[Asset; 5]> = LazyLock::new(|| {
     [
         asset("ak", "css", "text/css; charset=utf-8", include_bytes!("../../web/static/ak.css")),
         asset("password", "js", "text/javascript; charset=utf-8", include_bytes!("../../web/static/password.js")),
+        asset("autosubmit", "js", "text/javascript; charset=utf-8", include_bytes!("../../web/static/autosubmit.js")),
         asset("logo", "svg", "image/svg+xml", include_bytes!("../../web/static/logo.svg")),
         asset("favicon", "svg", "image/svg+xml", include_bytes!("../../web/static/favicon.svg")),
     ]
@@ -41,9 +42,15 @@ impl Assets {
         &password.path
     }
 
+    /// The module that sends the form of a page.
+    pub fn autosubmit_js_path() -> &'static str {
+        let [_, _, autosubmit, ..] = &*ALL;
+        &autosubmit.path
+    }
+
     /// The mark of ak, for brands without a logo of their own.
     pub fn logo_path() -> &'static str {
-        let [_, _, logo, _] = &*ALL;
+        let [_, _, _, logo, _] = &*ALL;
         &logo.path
     }
 
@@ -76,7 +83,13 @@ mod tests {
 
     #[test]
     fn every_path_finds_its_file() {
-        for path in [Assets::css_path(), Assets::password_js_path(), Assets::logo_path(), Assets::favicon_path()] {
+        for path in [
+            Assets::css_path(),
+            Assets::password_js_path(),
+            Assets::autosubmit_js_path(),
+            Assets::logo_path(),
+            Assets::favicon_path(),
+        ] {
             assert!(path.starts_with("/static/"), "{path}");
             assert!(Assets::get(path).is_some(), "{path}");
         }

@@ -27,7 +27,7 @@ const TEMPLATES: [(&str, &str); 8] = [
 ];
 
 /// The pages of challenges, by component.
-const BUILT_IN: [(&str, &str); 10] = [
+const BUILT_IN: [(&str, &str); 11] = [
     ("ak-stage-identification", include_str!("../../web/templates/identification.html")),
     ("ak-stage-password", include_str!("../../web/templates/password.html")),
     ("ak-stage-prompt", include_str!("../../web/templates/prompt.html")),
@@ -37,6 +37,7 @@ const BUILT_IN: [(&str, &str); 10] = [
     ("ak-stage-access-denied", include_str!("../../web/templates/access_denied.html")),
     ("ak-stage-flow-error", include_str!("../../web/templates/flow_error.html")),
     ("ak-stage-session-end", include_str!("../../web/templates/session_end.html")),
+    ("ak-stage-autosubmit", include_str!("../../web/templates/autosubmit.html")),
     ("xak-flow-redirect", include_str!("../../web/templates/redirect.html")),
 ];
 
@@ -186,7 +187,7 @@ impl Renderer {
             "ak-stage-session-end" if application.is_empty() => self.message("ended", &[]),
             "ak-stage-session-end" => self.message("ended-app", &[("application", application)]),
             _ if !title.is_empty() => title.to_owned(),
-            "xak-flow-redirect" => self.message("leaving", &[]),
+            "xak-flow-redirect" | "ak-stage-autosubmit" => self.message("leaving", &[]),
             _ => self.message("sign-in", &[]),
         }
     }

@@ -264,6 +264,10 @@ fn challenges() -> Vec<(&'static str, Value)> {
             "invalidation_flow_url": "/if/flow/invalidation/", "overview_url": "/if/user/", "brand_name": "authentik"}),
             ),
         ),
+        (
+            "autosubmit",
+            base("ak-stage-autosubmit", json!({"url": "https://app.example.com/callback", "attrs": {"code": "1", "state": "2"}})),
+        ),
         ("redirect", base("xak-flow-redirect", json!({"to": "https://app.example.com/callback?code=1&state=2"}))),
         ("generic", base("x-unknown", generic)),
     ]

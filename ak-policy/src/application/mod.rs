@@ -1,14 +1,16 @@
 //! Applications: what people sign in for.
 
 mod launch;
+mod provider;
 
-use ak_store::model::{Address, Errors, Kind, Meta, Ref, Roles, Row};
+use ak_store::model::{Address, Errors, Key, Kind, Meta, Pk, Ref, Roles, Row, Snapshot};
 use ak_store::records::User;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use launch::LaunchUrl;
+pub use provider::Provider;
 
 use crate::binding::{EngineMode, PolicyTarget};
 use crate::decision::Decision;
@@ -29,8 +31,7 @@ pub struct Application {
     pub group: String,
     /// Provider by which people sign in to it.
     #[serde(default)]
-    #[schemars(extend("x-later" = true))]
-    pub provider: Option<i64>,
+    pub provider: Option<Ref<dyn Provider>>,
     /// Providers that work behind it.
     #[serde(default)]
     #[schemars(extend("x-later" = true))]
@@ -76,7 +77,7 @@ impl Kind for Application {
     const META: Meta = Meta {
         address: Address::Field("slug"),
         pk_filters: &["pbm_uuid"],
-        unique: &[&["slug"]],
+        unique: &[&["slug"], &["provider"]],
         search: &["name", "slug", "meta_launch_url", "meta_description", "meta_publisher", "group"],
         ..Meta::new("authentik_core.application", "core/applications", "Application", "Applications")
     };
@@ -86,9 +87,9 @@ impl Kind for Application {
     fn shown(&self, row: &Row<'_>) -> ApplicationShown {
         ApplicationShown {
             pbm_uuid: row.pk().value(),
-            provider_obj: None,
+            provider_obj: self.provider.map(|to| row.snapshot.expand(to.pk(), row.people)),
             backchannel_providers_obj: Vec::new(),
-            launch_url: self.launch_url(row.people.viewer.as_ref(), &row.people.install_id),
+            launch_url: self.launch_url(row.snapshot, row.people.viewer.as_ref(), &row.people.install_id),
             meta_icon_url: self.icon_url().map(str::to_owned),
             meta_icon_themed_urls: None,
         }
@@ -113,9 +114,24 @@ impl PolicyTarget for Application {
 }
 
 impl Application {
-    /// Where the application is opened, made for who opens it. `None`: nowhere.
-    pub fn launch_url(&self, viewer: Option<&User>, install_id: &str) -> Option<String> {
-        (!self.meta_launch_url.as_str().is_empty()).then(|| self.meta_launch_url.made_for(viewer, install_id))
+    /// Where the application is opened, made for who opens it: its own address, else what its provider knows. `None`: nowhere.
+    pub fn launch_url(&self, snapshot: &Snapshot, viewer: Option<&User>, install_id: &str) -> Option<String> {
+        if self.meta_launch_url.as_str().is_empty() {
+            return snapshot.get(self.provider?)?.launch_url();
+        }
+        Some(self.meta_launch_url.made_for(viewer, install_id))
+    }
+
+    /// Whether there is something to be opened.
+    pub fn leads_somewhere(&self, snapshot: &Snapshot) -> bool {
+        self.meta_launch_url.leads_somewhere()
+            || self.meta_launch_url.as_str().is_empty() && self.launch_url(snapshot, None, "").is_some()
+    }
+
+    /// The application that a provider signs people in to.
+    pub fn of_provider(snapshot: &Snapshot, provider: Pk) -> Option<(Ref<Self>, &Self)> {
+        let mut found = snapshot.referring::<Self>(Key::Object(provider)).filter_map(Result::ok);
+        found.find(|(_, application)| application.provider.is_some_and(|to| to.pk() == provider))
     }
 
     /// The address of its picture, where it has one: a web address, a path of this server, or the name of an icon.
@@ -127,7 +143,7 @@ impl Application {
 
     /// The applications that a person may open and that her page shows, by group and name; and all decisions, for their events.
     pub async fn of_person(request: &Request) -> (Vec<(Ref<Self>, &Self)>, Vec<Decision>) {
-        let listed = |application: &Self| !application.meta_hide && application.meta_launch_url.leads_somewhere();
+        let listed = |application: &Self| !application.meta_hide && application.leads_somewhere(&request.snapshot);
         let all = request.snapshot.all::<Self>().filter(|(_, application)| listed(application));
         let mut open: Vec<_> = all.collect();
         let decided = decide_many(open.iter().map(|(at, _)| at.pk()), request).await;

@@ -71,6 +71,7 @@ pub fn generate(request: &Request, clock: &dyn Clock, rng: &dyn Rng) -> Result<C
         name: request.name.clone(),
         certificate_data: CertificatePem::parse(&certificate.pem()).map_err(StoreError::Backend)?,
         key_data: Secret::new(key.serialize_pem()),
+        signing: std::sync::OnceLock::new(),
     })
 }
 

@@ -21,6 +21,7 @@ pub mod cluster;
 pub mod consents;
 pub mod decision_traces;
 pub mod events;
+pub mod grants;
 pub mod groups;
 pub mod objects;
 pub mod password_history;
@@ -119,12 +120,13 @@ macro_rules! conformance_suite {
             groups: absent, add_and_find, update, refusals, cycles_are_refused, parents_at_the_same_moment,
                 lists, memberships, inheritance, deletion;
             roles: given_and_taken, refusals, deletion;
-            sessions: add_and_expire, lists, plans_are_swapped_once, touch, deletion, deletion_in_batches;
+            sessions: add_and_expire, lists, plans_are_swapped_once, touch, deletion, deletion_in_batches, tasks_at_the_end;
             tokens: add_and_expire, lists, update, refusals, spend, spend_has_one_winner, deletion;
             consents: put_and_find, lists, deletion;
             password_history: the_last_are_kept, forgetting;
             reputation: scores_are_bounded, totals, lists, deletion;
             decision_traces: put_and_find, expiry, too_many;
+            grants: add_and_find, lists, ending, ending_has_one_winner, deletion;
             events: add_and_find, lists, expiry;
             tasks: add_and_find, lists, claim_in_order, a_task_has_one_owner, leases_end, retry_and_death, lost_in_the_last_try,
                 next_due, claims_are_exclusive, forget_finished;

@@ -2,9 +2,9 @@
 
 use serde_json::json;
 
-use super::{Pair, at, hash};
+use super::{Pair, at, hash, id};
 use crate::error::StoreError;
-use crate::records::{CLEAN_BATCH, Page, Session, SessionFilter};
+use crate::records::{CLEAN_BATCH, NewTask, Page, Session, SessionFilter, Task, TaskFilter};
 
 /// A session that ends at minute 60; its key follows from `n`, and so does its last use.
 pub(super) fn session(n: u8, user: Option<i64>) -> Session {
@@ -132,6 +132,58 @@ pub async fn deletion(pair: Pair) {
     assert_eq!(sessions.delete_expired(at(59)).await.unwrap(), 0);
     assert_eq!(sessions.delete_expired(at(61)).await.unwrap(), 1);
     assert_eq!(keys(&sessions.list(&SessionFilter::default(), Page::ALL).await.unwrap()), [5]);
+}
+
+/// What waits for the end of a session is asked for when it ends, however it does, and once.
+pub async fn tasks_at_the_end(pair: Pair) {
+    let [ada, bob] = pair.users(["ada", "bob"]).await;
+    let of = |n, user: &crate::records::User| session(n, Some(user.pk));
+    let sessions = [of(1, &ada), of(2, &ada), of(3, &ada), of(4, &bob), Session { expires: at(10), ..of(5, &bob) }, of(6, &bob)];
+    let wait = |n: u8, name: &str| NewTask {
+        pk: id(n.into()),
+        name: name.to_owned(),
+        args: json!({ "n": n }),
+        max_attempts: 3,
+        run_at: at(0),
+    };
+    add(&pair, sessions).await;
+    let mut tx = pair.write().await;
+    for n in 1..=5 {
+        tx.sessions().at_end(&hash(n), "a", &wait(n, "first")).await.unwrap();
+    }
+    // The same subject again takes the place of the first; another one stands beside it.
+    tx.sessions().at_end(&hash(1), "a", &wait(11, "second")).await.unwrap();
+    tx.sessions().at_end(&hash(1), "b", &wait(12, "beside")).await.unwrap();
+    tx.save().await.unwrap();
+    let mut tx = pair.write().await;
+    assert!(tx.sessions().delete(&hash(1)).await.unwrap());
+    assert!(!tx.sessions().delete(&hash(1)).await.unwrap());
+    // Handed on to another session: its own end asks for it.
+    tx.sessions().succeed(&hash(2), &hash(6)).await.unwrap();
+    assert!(tx.sessions().delete(&hash(2)).await.unwrap());
+    tx.save().await.unwrap();
+    let asked = async || {
+        let mut all = pair.read().await.tasks().list(&TaskFilter::default(), Page::ALL).await.unwrap();
+        all.sort_by_key(|task| task.pk);
+        all
+    };
+    let keys = |tasks: &[Task]| tasks.iter().map(|task| task.pk.as_u128()).collect::<Vec<_>>();
+    let first = asked().await;
+    assert_eq!(keys(&first), [11, 12]);
+    assert_eq!((first[0].name.as_str(), &first[0].args, first[0].max_attempts), ("second", &json!({ "n": 11 }), 3));
+    let mut tx = pair.write().await;
+    let next = tx.tasks().claim("w", at(1), at(2)).await.unwrap();
+    assert!(next.is_some(), "they are due");
+    assert_eq!(tx.sessions().delete_of_user(ada.pk, Some(&hash(3))).await.unwrap(), 0);
+    assert_eq!(tx.sessions().delete_of_user(ada.pk, None).await.unwrap(), 1);
+    assert_eq!(tx.sessions().delete_expired(at(11)).await.unwrap(), 1);
+    tx.save().await.unwrap();
+    assert_eq!(keys(&asked().await), [3, 5, 11, 12]);
+    let mut tx = pair.write().await;
+    assert!(tx.users().delete(bob.pk).await.unwrap());
+    tx.save().await.unwrap();
+    let all = keys(&asked().await);
+    assert!(all.contains(&4) && all.contains(&2), "{all:?}");
 }
 
 /// A clean-up takes so many at once, and no more: others want to write too.

@@ -7,6 +7,7 @@
 mod consents;
 mod decision_traces;
 mod events;
+mod grants;
 mod groups;
 mod objects;
 mod password_history;
@@ -29,8 +30,8 @@ use tokio::sync::{Mutex, OwnedMutexGuard};
 use self::state::State;
 use crate::error::Result;
 use crate::records::{
-    Backend, By, Consents, DecisionTraces, Durability, Events, Groups, Objects, Page, PasswordHistories, Repository, Reputations,
-    Roles, Sessions, Settings, Tasks, Tokens, Users, rules,
+    Backend, By, Consents, DecisionTraces, Durability, Events, Grants, Groups, Objects, Page, PasswordHistories, Repository,
+    Reputations, Roles, Sessions, Settings, Tasks, Tokens, Users, rules,
 };
 
 /// Keeps everything in memory. Clones are handles on the same data.
@@ -132,6 +133,10 @@ impl Repository for Tx {
     }
 
     fn consents(&mut self) -> &mut dyn Consents {
+        self
+    }
+
+    fn grants(&mut self) -> &mut dyn Grants {
         self
     }
 

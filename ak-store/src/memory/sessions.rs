@@ -9,10 +9,11 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 
 use super::state::{Hash, State};
+use super::tasks::new_task;
 use super::{Tx, page, total};
 use crate::error::{Result, StoreError};
 use crate::records::rules::{kept, plain};
-use crate::records::{CLEAN_BATCH, Page, Session, SessionFilter, Sessions};
+use crate::records::{CLEAN_BATCH, NewTask, Page, Session, SessionFilter, Sessions};
 
 impl State {
     fn filtered_sessions<'a>(&'a self, filter: &'a SessionFilter) -> impl Iterator<Item = &'a Arc<Session>> {
@@ -22,11 +23,28 @@ impl State {
         })
     }
 
-    /// Removes the sessions that `gone` says; how many.
-    fn remove_sessions(&mut self, mut gone: impl FnMut(&Session) -> bool) -> u64 {
-        let before = self.sessions.len();
-        self.sessions.retain(|_, session| !gone(session));
-        (before - self.sessions.len()) as u64
+    /// Removes the sessions that `gone` says, and asks for what waits for their end; how many.
+    pub(super) fn remove_sessions(&mut self, mut gone: impl FnMut(&Session) -> bool) -> u64 {
+        let ended: Vec<Hash> = self.sessions.values().filter(|session| gone(session)).map(|session| session.id).collect();
+        ended.iter().filter(|id| self.remove_session(id)).count() as u64
+    }
+
+    fn remove_session(&mut self, id: &Hash) -> bool {
+        if self.sessions.remove(id).is_none() {
+            return false;
+        }
+        for key in self.waiting_for(id) {
+            if let Some(task) = self.session_tasks.remove(&key) {
+                self.put_task(new_task(NewTask::clone(&task), task.run_at));
+            }
+        }
+        true
+    }
+
+    /// The keys of what waits for the end of a session.
+    fn waiting_for(&self, id: &Hash) -> Vec<(Hash, String)> {
+        let all = self.session_tasks.range((*id, String::new())..);
+        all.map(|(key, _)| key.clone()).take_while(|(session, _)| session == id).collect()
     }
 }
 
@@ -90,8 +108,28 @@ impl Sessions for Tx {
         })
     }
 
+    async fn at_end(&mut self, id: &Hash, subject: &str, task: &NewTask) -> Result<()> {
+        self.write(|state| {
+            plain([subject, task.name.as_str()])?;
+            let task = NewTask { run_at: kept(task.run_at), ..task.clone() };
+            state.session_tasks.insert((*id, subject.to_owned()), Arc::new(task));
+            Ok(())
+        })
+    }
+
+    async fn succeed(&mut self, from: &Hash, to: &Hash) -> Result<()> {
+        self.write(|state| {
+            for key in state.waiting_for(from) {
+                if let Some(task) = state.session_tasks.remove(&key) {
+                    state.session_tasks.insert((*to, key.1), task);
+                }
+            }
+            Ok(())
+        })
+    }
+
     async fn delete(&mut self, id: &Hash) -> Result<bool> {
-        self.write(|state| Ok(state.sessions.remove(id).is_some()))
+        self.write(|state| Ok(state.remove_session(id)))
     }
 
     async fn delete_of_user(&mut self, user: i64, except: Option<&Hash>) -> Result<u64> {

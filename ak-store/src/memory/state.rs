@@ -8,7 +8,7 @@ use imbl::{HashMap, OrdMap, OrdSet};
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::records::{Consent, DecisionTrace, Event, Group, ObjectRow, Reputation, Session, Task, Token, User};
+use crate::records::{Consent, DecisionTrace, Event, Grant, Group, NewTask, ObjectRow, Reputation, Session, Task, Token, User};
 
 /// Hash that a session or a token is found by.
 pub(super) type Hash = [u8; 32];
@@ -59,6 +59,13 @@ pub(super) struct State {
     pub(super) reputation_keys: OrdMap<(String, IpAddr), Uuid>,
     /// (address, name)
     pub(super) reputation_addresses: OrdSet<(IpAddr, String)>,
+    /// The highest key that a grant ever had.
+    pub(super) last_grant: i64,
+    pub(super) grants: OrdMap<i64, Arc<Grant>>,
+    pub(super) grant_hashes: HashMap<Hash, i64>,
+
+    /// (session, subject) to what is to be done when the session ends.
+    pub(super) session_tasks: OrdMap<(Hash, String), Arc<NewTask>>,
 
     /// By time and key: a list is read from the end.
     pub(super) events: OrdMap<(DateTime<Utc>, Uuid), Arc<Event>>,

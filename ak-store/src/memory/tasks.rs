@@ -30,6 +30,24 @@ fn end(task: &mut Task, state: TaskState, now: DateTime<Utc>) {
     task.lease_owner = None;
 }
 
+/// A task that was asked for at `now`.
+pub(super) fn new_task(new: NewTask, now: DateTime<Utc>) -> Task {
+    Task {
+        pk: new.pk,
+        name: new.name,
+        args: new.args,
+        state: TaskState::Queued,
+        attempts: 0,
+        max_attempts: new.max_attempts,
+        run_at: kept(new.run_at),
+        lease_until: None,
+        lease_owner: None,
+        last_error: None,
+        created: kept(now),
+        finished: None,
+    }
+}
+
 impl State {
     fn filtered_tasks<'a>(&'a self, filter: &'a TaskFilter) -> impl Iterator<Item = &'a Arc<Task>> {
         self.tasks.values().filter(|task| {
@@ -38,7 +56,7 @@ impl State {
     }
 
     /// Keeps a task, new or changed, and its place in the order of what is due.
-    fn put_task(&mut self, task: Task) {
+    pub(super) fn put_task(&mut self, task: Task) {
         if let Some(old) = self.tasks.get(&task.pk)
             && let Some(at) = due(old)
         {
@@ -100,20 +118,7 @@ impl Tasks for Tx {
             if state.tasks.contains_key(&new.pk) {
                 return Err(StoreError::Taken("pk"));
             }
-            state.put_task(Task {
-                pk: new.pk,
-                name: new.name,
-                args: new.args,
-                state: TaskState::Queued,
-                attempts: 0,
-                max_attempts: new.max_attempts,
-                run_at: kept(new.run_at),
-                lease_until: None,
-                lease_owner: None,
-                last_error: None,
-                created: kept(now),
-                finished: None,
-            });
+            state.put_task(new_task(new, now));
             Ok(())
         })
     }

@@ -106,9 +106,10 @@ impl State {
             self.memberships.remove(&(pk, group));
         }
         self.role_users = self.role_users.iter().filter(|(user, _)| *user != pk).copied().collect();
-        self.sessions.retain(|_, session| session.user != Some(pk));
+        self.remove_sessions(|session| session.user == Some(pk));
         self.remove_consents_of(pk);
         self.trim_passwords_of(pk, 0);
+        self.remove_grants_of(pk);
         let tokens: Vec<Uuid> = self.tokens.values().filter(|t| t.user == pk).map(|t| t.pk).collect();
         for token in tokens {
             self.remove_token(token);

@@ -51,7 +51,8 @@ impl<T: Serialize + DeserializeOwned + JsonSchema> Input<T> {
     pub fn shown(&self, value: &T) -> Map<String, Value> {
         let mut document = object(value);
         let fields = self.fields.as_deref().unwrap_or_default();
-        let none: Result<(), std::convert::Infallible> = take_secrets(fields, &mut document, &mut |_, _| Ok(None));
+        let none: Result<(), std::convert::Infallible> =
+            take_secrets(fields, Field::is_withheld, &mut document, &mut |_, _| Ok(None));
         let Ok(()) = none;
         // A secret without a value stands there as null.
         for field in fields.iter().filter(|field| field.secret) {

@@ -55,7 +55,7 @@ pub struct Meta {
     /// The name by which the objects that it refers to know it in filters, where that is not its model's.
     pub related: &'static str,
     /// Filters by what is tied to the object through others: the filter's name, the model of the objects that tie, and the field
-    /// of theirs that names what is tied.
+    /// of theirs that names what is tied (`pk`: they themselves).
     pub through: &'static [(&'static str, &'static str, &'static str)],
     /// Names of the values of [`Kind::facts`] that lists can be filtered by.
     pub fact_filters: &'static [&'static str],
@@ -143,7 +143,7 @@ pub struct Fill<'a> {
 /// A sort of object. The struct that implements it is the document: its fields with their defaults, limits and documentation.
 ///
 /// Fields are described by `serde` and `schemars` attributes. Marks of our own, by `#[schemars(extend("…" = …))]`:
-/// `x-secret` (kept sealed; never shown, nor in events), `x-redact` (shown to clients, not in events), `x-on-delete` (`"cascade"`, `"set_null"`), `x-hidden` (not shown by
+/// `x-secret` (kept sealed; never shown, nor in events), `x-redact` (kept sealed; shown to clients, not in events), `x-on-delete` (`"cascade"`, `"set_null"`), `x-hidden` (not shown by
 /// the collection), `x-later`
 /// (its behaviour is still to come: anything but the default is refused), `x-read-only` (the product keeps it: inputs do not change it).
 pub trait Kind: Serialize + DeserializeOwned + JsonSchema + Send + Sync + Sized + 'static {

@@ -346,8 +346,12 @@ fn reach(snapshot: &Snapshot, pk: Pk, document: &Map<String, Value>, path: &[Hop
         Some((Hop::Managed, _)) => snapshot.object(pk).and_then(|o| o.managed.as_deref()).map_or(Value::Null, Value::from),
         Some((Hop::Through(kind, field), _)) => {
             let ties = snapshot.referrers(Key::Object(pk)).filter(|tie| tie.kind == Some(*kind));
-            let tied = ties.filter_map(|tie| tie.body()?.document().remove(*field)).filter(|value| !value.is_null());
-            tied.collect()
+            let value = |tie: &Arc<Object>| match *field {
+                "pk" => Some(tie.pk.value()),
+                field => tie.body()?.document().remove(field),
+            };
+            let tied: Vec<Value> = ties.filter_map(value).filter(|value| !value.is_null()).collect();
+            if tied.is_empty() { Value::Null } else { Value::Array(tied) }
         }
         Some((Hop::Users(kind), _)) => {
             let used = snapshot.referrers(Key::Object(pk)).any(|user| user.kind == Some(*kind));

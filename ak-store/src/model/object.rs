@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::field::{Edge, edges, take_secrets};
+use super::field::{Edge, Field, edges, take_secrets};
 use super::kind::{Body, KindInfo};
 use super::pk::{Key, Pk};
 use super::registry::Registry;
@@ -102,8 +102,10 @@ impl Object {
             return Err(format!("version {} of the document is newer than version {}", row.version, info.meta.version));
         }
         let place = row.pk.to_string();
-        take_secrets(&info.fields, &mut document, &mut |field, text| keyring.unseal(text, &format!("{place}.{field}")).map(Some))
-            .map_err(|e| e.to_string())?;
+        take_secrets(&info.fields, Field::is_sealed, &mut document, &mut |field, text| {
+            keyring.unseal(text, &format!("{place}.{field}")).map(Some)
+        })
+        .map_err(|e| e.to_string())?;
         let upgraded = row.version < info.meta.version;
         if upgraded {
             info.upgrade(row.version, &mut document);
@@ -142,7 +144,7 @@ impl Object {
         let info = self.kind.and_then(|k| registry.kind(k)).ok_or_else(|| StoreError::Invalid("an unknown kind".into()))?;
         let mut document = body.document();
         let place = self.pk.uuid().to_string();
-        take_secrets(&info.fields, &mut document, &mut |field, text| {
+        take_secrets(&info.fields, Field::is_sealed, &mut document, &mut |field, text| {
             keyring.seal(text, &format!("{place}.{field}"), rng).map(Some)
         })?;
         Ok(ObjectRow {

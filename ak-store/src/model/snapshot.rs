@@ -280,7 +280,8 @@ impl Snapshot {
             return out;
         };
         let mut out = body.document();
-        let none: Result<(), std::convert::Infallible> = super::field::take_secrets(&info.fields, &mut out, &mut |_, _| Ok(None));
+        let none: Result<(), std::convert::Infallible> =
+            super::field::take_secrets(&info.fields, super::field::Field::is_withheld, &mut out, &mut |_, _| Ok(None));
         let Ok(()) = none;
         out.retain(|name, _| !info.field(name).is_some_and(|field| field.hidden));
         out.append(&mut body.shown(&Row { object, snapshot: self, people }));

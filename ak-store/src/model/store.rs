@@ -18,6 +18,7 @@ use crate::directory::Role;
 use crate::error::{Result, StoreError};
 use crate::keyring::{Keyring, SETTING};
 use crate::records::{Backend, CommitOutcome, Durability, ObjectRow, Repository};
+use crate::tasks::Waker;
 
 /// Why a write was not made.
 #[derive(Debug, thiserror::Error)]
@@ -63,6 +64,7 @@ pub struct Store {
     current: ArcSwap<Snapshot>,
     writer: Mutex<()>,
     revision: watch::Sender<u64>,
+    waker: Waker,
     /// When others' writes were last looked for, by the monotonic clock.
     looked: AtomicU64,
     /// Whether the storage tells of others' writes, so that nobody has to look.
@@ -92,6 +94,7 @@ impl Store {
             current: ArcSwap::from_pointee(empty),
             writer: Mutex::new(()),
             revision: watch::Sender::new(0),
+            waker: Waker::default(),
             looked: AtomicU64::new(0),
             told: AtomicBool::new(false),
         };
@@ -161,6 +164,11 @@ impl Store {
     /// Opens a view of the records for reading.
     pub async fn read(&self) -> Result<Box<dyn Repository>> {
         self.backend.read().await
+    }
+
+    /// Wakes the worker of this process, if there is one: for whoever has asked for work that is not to wait.
+    pub fn waker(&self) -> &Waker {
+        &self.waker
     }
 
     /// The secrets at rest.

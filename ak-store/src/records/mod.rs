@@ -16,6 +16,7 @@ mod consent;
 mod decision_trace;
 mod event;
 mod filter;
+mod grant;
 mod group;
 mod object;
 mod password_history;
@@ -34,6 +35,7 @@ pub use consent::{Consent, ConsentFilter, Consents, NewConsent};
 pub use decision_trace::{DecisionTrace, DecisionTraces};
 pub use event::{Event, EventFilter, Events};
 pub use filter::{AttributeIs, By, Moments};
+pub use grant::{Grant, GrantFilter, GrantKind, Grants};
 pub use group::{Group, GroupFilter, GroupOrder, Groups};
 pub use object::{CommitOutcome, ObjectRow, Objects, StoredEdge, StoredUnique};
 pub use password_history::PasswordHistories;
@@ -110,6 +112,8 @@ pub trait Repository: Send {
     fn reputations(&mut self) -> &mut dyn Reputations;
     /// Why people were refused.
     fn decision_traces(&mut self) -> &mut dyn DecisionTraces;
+    /// What clients were given.
+    fn grants(&mut self) -> &mut dyn Grants;
     /// What happened.
     fn events(&mut self) -> &mut dyn Events;
     /// Work to do later.

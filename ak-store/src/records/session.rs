@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 
-use super::Page;
+use super::{NewTask, Page};
 use crate::error::Result;
 
 /// A browser's session. The browser holds a random key; only its hash is stored.
@@ -58,6 +58,11 @@ pub trait Sessions: Send {
     async fn swap_plan(&mut self, id: &[u8; 32], turn: i64, plan: Option<&Value>, data: &Value) -> Result<bool>;
     /// Notes a use. A session that ended meanwhile is [`crate::StoreError::Missing`].
     async fn touch(&mut self, id: &[u8; 32], now: DateTime<Utc>, ip: Option<IpAddr>, user_agent: &str) -> Result<()>;
+    /// Has a task wait for the end of a session, in place of an earlier one of the same `subject`. However the session ends (also by its
+    /// account's deletion, or by time), the task is asked for in the same transaction, to be done as soon as a worker has time.
+    async fn at_end(&mut self, id: &[u8; 32], subject: &str, task: &NewTask) -> Result<()>;
+    /// What waits for the end of a session waits for that of a new one, which takes its place.
+    async fn succeed(&mut self, from: &[u8; 32], to: &[u8; 32]) -> Result<()>;
     /// Ends a session; whether it was there.
     async fn delete(&mut self, id: &[u8; 32]) -> Result<bool>;
     /// Ends all sessions of an account but `except`; how many.

@@ -68,7 +68,7 @@ pub struct Task {
 }
 
 /// What is needed to ask for a piece of work.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct NewTask {
     /// Key.
     pub pk: Uuid,

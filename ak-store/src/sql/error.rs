@@ -12,6 +12,7 @@ const UNIQUE: &[(&str, &str, &str)] = &[
     ("token.identifier", "token_identifier_key", "identifier"),
     ("token.key_hash", "token_key_hash_key", "key"),
     ("token.pk", "token_pkey", "pk"),
+    ("oauth_grant.key_hash", "oauth_grant_key_hash_key", "key"),
     ("event.pk", "event_pkey", "pk"),
     ("reputation.pk", "reputation_pkey", "pk"),
     ("task.pk", "task_pkey", "pk"),

@@ -29,6 +29,7 @@ mod decision_traces;
 mod dialect;
 mod error;
 mod events;
+mod grants;
 mod groups;
 mod migrations;
 mod objects;

@@ -43,6 +43,7 @@ param! {
     Option<&str> => |text| Self::Text(text.map(Into::into));
     Option<String> => |text| Self::Text(text);
     &[u8; 32] => |bytes| Self::Bytes(Some(bytes.to_vec()));
+    Option<&[u8; 32]> => |bytes| Self::Bytes(bytes.map(|bytes| bytes.to_vec()));
     Uuid => |uuid| Self::Uuid(Some(uuid));
     bool => |flag| Self::Flag(flag);
     DateTime<Utc> => |moment| Self::Int(Some(moment.timestamp_micros()));

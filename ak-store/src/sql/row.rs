@@ -87,6 +87,11 @@ impl Row {
         bytes.try_into().map_err(|_| damaged(column, "not 32 bytes"))
     }
 
+    pub(super) fn opt_hash(&self, column: &str) -> Result<Option<[u8; 32]>> {
+        let bytes: Option<Vec<u8>> = self.get(column)?;
+        bytes.map(|bytes| bytes.try_into().map_err(|_| damaged(column, "not 32 bytes"))).transpose()
+    }
+
     pub(super) fn time(&self, column: &str) -> Result<DateTime<Utc>> {
         self.int(column).map(from_micros)
     }

@@ -10,7 +10,7 @@ use super::query::{Conditions, Query, statements};
 use super::row::Row;
 use super::tx::Tx;
 use crate::error::Result;
-use crate::records::{CLEAN_BATCH, Page, Session, SessionFilter, Sessions};
+use crate::records::{CLEAN_BATCH, NewTask, Page, Session, SessionFilter, Sessions};
 
 statements! {
     LOOKUP = "SELECT * FROM session WHERE id = $1 AND expires > $2";
@@ -21,6 +21,22 @@ statements! {
     DELETE = "DELETE FROM session WHERE id = $1";
     DELETE_OF_USER = "DELETE FROM session WHERE user_pk = $1";
     DELETE_OTHERS_OF_USER = "DELETE FROM session WHERE user_pk = $1 AND id <> $2";
+    AT_END = "INSERT INTO session_task (session, subject, pk, name, args, max_attempts, run_at) VALUES ($1, $2, $3, $4, $5, $6, $7)
+        ON CONFLICT (session, subject) DO UPDATE SET pk = excluded.pk, name = excluded.name, args = excluded.args,
+        max_attempts = excluded.max_attempts, run_at = excluded.run_at";
+    SUCCEED = "UPDATE session_task SET session = $1 WHERE session = $2";
+    // What waits for the end of sessions: asked for, and then forgotten.
+    ASK = "INSERT INTO task (pk, name, args, state, attempts, max_attempts, run_at, due, created)
+        SELECT pk, name, args, 'queued', 0, max_attempts, run_at, run_at, run_at FROM session_task WHERE session = $1";
+    FORGET = "DELETE FROM session_task WHERE session = $1";
+    ASK_OF_USER = "INSERT INTO task (pk, name, args, state, attempts, max_attempts, run_at, due, created)
+        SELECT pk, name, args, 'queued', 0, max_attempts, run_at, run_at, run_at FROM session_task
+        WHERE session IN (SELECT id FROM session WHERE user_pk = $1 AND id <> $2)";
+    FORGET_OF_USER = "DELETE FROM session_task WHERE session IN (SELECT id FROM session WHERE user_pk = $1 AND id <> $2)";
+    ASK_OF_LOST = "INSERT INTO task (pk, name, args, state, attempts, max_attempts, run_at, due, created)
+        SELECT pk, name, args, 'queued', 0, max_attempts, run_at, run_at, run_at FROM session_task
+        WHERE NOT EXISTS (SELECT 1 FROM session WHERE session.id = session_task.session)";
+    FORGET_OF_LOST = "DELETE FROM session_task WHERE NOT EXISTS (SELECT 1 FROM session WHERE session.id = session_task.session)";
     DELETE_EXPIRED = "DELETE FROM session WHERE id IN (SELECT id FROM session WHERE expires <= $1 LIMIT $2)";
 }
 
@@ -96,11 +112,26 @@ impl Sessions for Tx {
         self.change(Query::new(TOUCH).bind(now).bind(ip).bind(user_agent).bind(id), "session").await
     }
 
+    async fn at_end(&mut self, id: &[u8; 32], subject: &str, task: &NewTask) -> Result<()> {
+        let query = Query::new(AT_END).bind(id).bind(subject).bind(task.pk).bind(task.name.as_str()).bind(&task.args);
+        self.write(query.bind(task.max_attempts).bind(task.run_at)).await?;
+        Ok(())
+    }
+
+    async fn succeed(&mut self, from: &[u8; 32], to: &[u8; 32]) -> Result<()> {
+        self.write(Query::new(SUCCEED).bind(to).bind(from)).await?;
+        Ok(())
+    }
+
     async fn delete(&mut self, id: &[u8; 32]) -> Result<bool> {
+        if self.write(Query::new(ASK).bind(id)).await? > 0 {
+            self.write(Query::new(FORGET).bind(id)).await?;
+        }
         Ok(self.write(Query::new(DELETE).bind(id)).await? > 0)
     }
 
     async fn delete_of_user(&mut self, user: i64, except: Option<&[u8; 32]>) -> Result<u64> {
+        self.sessions_of_user_end(user, except).await?;
         self.write(match except {
             Some(id) => Query::new(DELETE_OTHERS_OF_USER).bind(user).bind(id),
             None => Query::new(DELETE_OF_USER).bind(user),
@@ -109,6 +140,23 @@ impl Sessions for Tx {
     }
 
     async fn delete_expired(&mut self, now: DateTime<Utc>) -> Result<u64> {
-        self.write(Query::new(DELETE_EXPIRED).bind(now).bind(CLEAN_BATCH)).await
+        let ended = self.write(Query::new(DELETE_EXPIRED).bind(now).bind(CLEAN_BATCH)).await?;
+        // What waits for the end of a session that is not there, for whatever reason.
+        self.write(Query::new(ASK_OF_LOST)).await?;
+        self.write(Query::new(FORGET_OF_LOST)).await?;
+        Ok(ended)
+    }
+}
+
+/// The id of no session: no digest is that.
+const NONE: [u8; 32] = [0; 32];
+
+impl Tx {
+    /// Asks for what waits for the end of an account's sessions, before they are deleted.
+    pub(super) async fn sessions_of_user_end(&mut self, user: i64, except: Option<&[u8; 32]>) -> Result<()> {
+        for text in [ASK_OF_USER, FORGET_OF_USER] {
+            self.write(Query::new(text).bind(user).bind(except.unwrap_or(&NONE))).await?;
+        }
+        Ok(())
     }
 }

@@ -6,13 +6,13 @@ use super::dialect::Dialect;
 use super::groups::with_parents;
 use super::query::Query;
 use super::{
-    consents, decision_traces, events, groups, objects, password_history, reputation, roles, sessions, settings, tasks, tokens,
-    users,
+    consents, decision_traces, events, grants, groups, objects, password_history, reputation, roles, sessions, settings, tasks,
+    tokens, users,
 };
 use crate::clock::from_micros;
 use crate::records::{
-    AttributeIs, By, ConsentFilter, EventFilter, GroupFilter, GroupOrder, Moments, ReputationFilter, ReputationOrder,
-    SessionFilter, TaskFilter, TaskState, TokenFilter, TokenIntent, TokenOrder, UserFilter, UserOrder, UserType,
+    AttributeIs, By, ConsentFilter, EventFilter, GrantFilter, GrantKind, GroupFilter, GroupOrder, Moments, ReputationFilter,
+    ReputationOrder, SessionFilter, TaskFilter, TaskState, TokenFilter, TokenIntent, TokenOrder, UserFilter, UserOrder, UserType,
 };
 
 /// Every statement that this program may send: those written in full, and lists with no and with all conditions.
@@ -24,6 +24,7 @@ fn statements(dialect: &Dialect) -> Vec<String> {
         sessions::STATEMENTS,
         tokens::STATEMENTS,
         consents::STATEMENTS,
+        grants::STATEMENTS,
         password_history::STATEMENTS,
         reputation::STATEMENTS,
         decision_traces::STATEMENTS,
@@ -113,6 +114,8 @@ fn lists(dialect: &Dialect) -> Vec<Query> {
         tokens::listing(&token),
         consents::listing(&ConsentFilter::default()),
         consents::listing(&ConsentFilter { user: Some(1), application: Some(Uuid::nil()) }),
+        grants::listing(&GrantFilter::default()),
+        grants::listing(&GrantFilter { kind: Some(GrantKind::Code), provider: Some(Uuid::nil()), user: Some(1) }),
         reputation::listing(&ReputationFilter::default()),
         reputation::listing(&reputation),
         events::listing(&EventFilter::default()),

@@ -9,8 +9,8 @@ use super::query::Query;
 use super::row::Row;
 use crate::error::{Result, StoreError};
 use crate::records::{
-    Consents, DecisionTraces, Events, Groups, Objects, PasswordHistories, Repository, Reputations, Roles, Sessions, Settings,
-    Tasks, Tokens, Users, rules,
+    Consents, DecisionTraces, Events, Grants, Groups, Objects, PasswordHistories, Repository, Reputations, Roles, Sessions,
+    Settings, Tasks, Tokens, Users, rules,
 };
 
 /// A transaction, or a view for reading.
@@ -137,6 +137,10 @@ impl Repository for Tx {
     }
 
     fn consents(&mut self) -> &mut dyn Consents {
+        self
+    }
+
+    fn grants(&mut self) -> &mut dyn Grants {
         self
     }
 

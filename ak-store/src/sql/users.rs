@@ -258,6 +258,7 @@ impl Users for Tx {
     }
 
     async fn delete(&mut self, pk: i64) -> Result<bool> {
+        self.sessions_of_user_end(pk, None).await?;
         Ok(self.write(Query::new(DELETE).bind(pk)).await? > 0)
     }
 }

@@ -16,7 +16,7 @@ pub const CLEAN_EXPIRED: &str = "clean_expired";
 /// For how long an ended task can still be looked at.
 const KEEP_FINISHED_DAYS: i64 = 7;
 
-/// Removes ended sessions, tokens and consents, events, scores and traces of decisions that may be forgotten, and tasks that ended more
+/// Removes ended sessions, tokens, consents and grants, events, scores and traces of decisions that may be forgotten, and tasks that ended more
 /// than seven days ago.
 /// Every [`super::Worker`] does so at its start and about every hour. Two at once are harmless.
 pub struct CleanExpired {
@@ -35,15 +35,16 @@ impl CleanExpired {
         let now = self.clock.now();
         let mut removed = 0;
         let mut subject = 0;
-        while subject < 7 {
+        while subject < 8 {
             let mut repo = self.backend.begin(Durability::Relaxed).await?;
             let batch = match subject {
                 0 => repo.sessions().delete_expired(now).await?,
                 1 => repo.tokens().delete_expired(now).await?,
                 2 => repo.consents().delete_expired(now).await?,
-                3 => repo.events().delete_expired(now).await?,
-                4 => repo.reputations().delete_expired(now).await?,
-                5 => repo.decision_traces().delete_expired(now).await?,
+                3 => repo.grants().delete_expired(now).await?,
+                4 => repo.events().delete_expired(now).await?,
+                5 => repo.reputations().delete_expired(now).await?,
+                6 => repo.decision_traces().delete_expired(now).await?,
                 _ => repo.tasks().delete_finished(now - Duration::days(KEEP_FINISHED_DAYS)).await?,
             };
             repo.save().await?;

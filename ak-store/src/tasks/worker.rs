@@ -123,6 +123,13 @@ impl Worker {
         self
     }
 
+    /// Woken by this handle too.
+    #[must_use]
+    pub fn woken_by(mut self, waker: &Waker) -> Self {
+        self.waker = waker.clone();
+        self
+    }
+
     /// The worker's name.
     pub fn owner(&self) -> &str {
         &self.owner

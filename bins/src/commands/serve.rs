@@ -1,6 +1,7 @@
 //! `ak server`, `ak worker`.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use ak_flows::initial_setup::{self, INITIAL_SETUP};
 use std::time::Duration;
@@ -8,7 +9,9 @@ use std::time::Duration;
 use ak_store::config::Settings;
 use ak_store::directory::password::PasswordHasher;
 
-use crate::start::{Product, StartError, Wiring, blueprints, keep_working, open_store, until_stopped, worker as worker_of};
+use crate::start::{
+    Product, StartError, Wiring, blueprints, keep_working, open_store, outbound, until_stopped, worker as worker_of,
+};
 
 /// Serves until the process is asked to end, with a worker inside.
 pub(super) async fn server(settings: &Settings) -> Result<(), StartError> {
@@ -26,7 +29,7 @@ pub(super) async fn server(settings: &Settings) -> Result<(), StartError> {
     announce_setup(&product, settings, http).await?;
     let https = bound.https_address().map_or_else(|| "no HTTPS".to_owned(), |at| format!("HTTPS on {at}"));
     tracing::info!("listening on http://localhost:{} ({http}), {https}", http.port());
-    let worker = worker_of(&product.store, "ak-server");
+    let worker = worker_of(&product.store, product.outbound.clone(), "ak-server");
     let (ended, end) = tokio::sync::oneshot::channel::<()>();
     let engine = product.blueprints.clone();
     let working = tokio::spawn(async move { keep_working(&worker, &engine, async move { drop(end.await) }).await });
@@ -77,6 +80,7 @@ pub(super) async fn worker(settings: &Settings) -> Result<(), StartError> {
     }
     tracing::info!("working");
     let engine = blueprints(&store, &PasswordHasher::new(wiring.password_cost), settings);
-    keep_working(&worker_of(&store, &format!("ak-worker-{}", std::process::id())), &engine, stop).await;
+    let outbound = Arc::new(outbound(&settings.outbound, &wiring.dns).await?);
+    keep_working(&worker_of(&store, outbound, &format!("ak-worker-{}", std::process::id())), &engine, stop).await;
     Ok(())
 }

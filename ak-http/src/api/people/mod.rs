@@ -15,6 +15,9 @@ mod token_keys;
 mod tokens;
 mod users;
 
+pub(super) use params::Params;
+pub(super) use users::{Include, shown};
+
 use axum::Router;
 use axum::routing::{get, patch, post};
 

@@ -80,5 +80,6 @@ async fn keep(app: &App, caller: &Caller, key: &str, hash: &str) -> Result<Statu
     let event = record_event(app, caller, "password_set", Users::MODEL, &pk, &user.username);
     repo.events().add(&event).await?;
     repo.save().await?;
+    app.store().waker().wake();
     Ok(StatusCode::NO_CONTENT)
 }

@@ -170,6 +170,8 @@ async fn put<C: Collection>(
     let event = record_event(app, caller, action, C::MODEL, &pk, &C::label(&after));
     unit.records().events().add(&event).await?;
     unit.save().await?;
+    // It may have ended sessions, for whose end applications are waiting.
+    app.store().waker().wake();
     Ok(pk)
 }
 
@@ -185,6 +187,7 @@ async fn delete<C: Collection>(State(app): State<App>, caller: Caller, Segment(k
     let event = record_event(&app, &caller, "model_deleted", C::MODEL, &pk, &C::label(&document));
     unit.records().events().add(&event).await?;
     unit.save().await?;
+    app.store().waker().wake();
     Ok(StatusCode::NO_CONTENT)
 }
 

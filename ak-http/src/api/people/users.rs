@@ -23,13 +23,13 @@ pub(super) struct Users;
 
 /// What an answer holds besides the accounts themselves.
 #[derive(Clone, Copy)]
-pub(super) struct Include {
-    pub(super) groups: bool,
-    pub(super) roles: bool,
+pub(in crate::api) struct Include {
+    groups: bool,
+    roles: bool,
 }
 
 impl Include {
-    pub(super) const ALL: Self = Self { groups: true, roles: true };
+    pub(in crate::api) const ALL: Self = Self { groups: true, roles: true };
 
     fn of(params: &mut Params) -> Self {
         Self { groups: params.flag("include_groups").unwrap_or(true), roles: params.flag("include_roles").unwrap_or(true) }
@@ -37,7 +37,7 @@ impl Include {
 }
 
 /// Accounts as the contract shows them (`User`), in the order given.
-pub(super) async fn shown(
+pub(in crate::api) async fn shown(
     app: &App,
     repo: &mut dyn Repository,
     users: &[User],

@@ -91,15 +91,17 @@ fn detach_one(field: &Field, value: &mut Value, gone: Key) -> bool {
     }
 }
 
-/// Takes the secrets out of a document and gives each to `with`, with its path; what `with` gives back takes its place.
+/// Takes the texts of the fields that `is_meant` names out of a document and gives each to `with`, with its path; what `with` gives
+/// back takes its place.
 pub(in crate::model) fn take_secrets<E>(
     fields: &[Field],
+    is_meant: fn(&Field) -> bool,
     document: &mut Map<String, Value>,
     with: &mut impl FnMut(&str, &str) -> Result<Option<String>, E>,
 ) -> Result<(), E> {
     for field in fields {
         let Some(value) = document.get_mut(&*field.name) else { continue };
-        if field.secret {
+        if is_meant(field) {
             if let Value::String(text) = value {
                 match with(&field.name, text)? {
                     Some(replaced) => *value = Value::String(replaced),
@@ -111,11 +113,11 @@ pub(in crate::model) fn take_secrets<E>(
             continue;
         }
         match (&field.shape, value) {
-            (Shape::Nested(fields), Value::Object(map)) => take_secrets(fields, map, with)?,
+            (Shape::Nested(fields), Value::Object(map)) => take_secrets(fields, is_meant, map, with)?,
             (Shape::List(entry), Value::Array(list)) => {
                 if let Shape::Nested(fields) = &entry.shape {
                     for entry in list.iter_mut().filter_map(Value::as_object_mut) {
-                        take_secrets(fields, entry, with)?;
+                        take_secrets(fields, is_meant, entry, with)?;
                     }
                 }
             }

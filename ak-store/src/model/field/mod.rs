@@ -81,6 +81,18 @@ pub enum Shape {
     Any,
 }
 
+impl Field {
+    /// Whether answers leave it out.
+    pub(super) fn is_withheld(&self) -> bool {
+        self.secret
+    }
+
+    /// Whether the database holds it sealed.
+    pub(super) fn is_sealed(&self) -> bool {
+        self.secret || self.redact
+    }
+}
+
 /// What a text must match.
 #[derive(Debug, Clone)]
 pub struct Pattern {

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ak_flows::{
-    Authentication, Client as Browser, Cx, DeniedAction, Designation, Flow, FlowStageBinding, InvalidResponseAction, Layout,
-    Reply, Stage, StageError, StageShown, Step, StoreDirectory, World, advance, plan,
+    Authentication, Client as Browser, Cx, DeniedAction, Designation, Finales, Flow, FlowStageBinding, InvalidResponseAction,
+    Layout, Reply, Stage, StageError, StageShown, Step, StoreDirectory, World, advance, plan,
 };
 use ak_policy::{Context, Services};
 use ak_store::directory::password::{Cost, PasswordHasher};
@@ -84,6 +84,7 @@ pub(crate) async fn machine() {
     let snapshot = store.snapshot();
     let browser = Browser::default();
     let services = Arc::new(Services::of(&store));
+    let finales = Finales::default();
     let world = World {
         snapshot: &snapshot,
         directory: &directory,
@@ -93,6 +94,7 @@ pub(crate) async fn machine() {
         person: None,
         request_id: "figures",
         services: &services,
+        finales: &finales,
     };
     let flow = snapshot.get(at).expect("the flow");
     const TIMES: u32 = 50_000;

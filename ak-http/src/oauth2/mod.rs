@@ -1,0 +1,125 @@
+//! The endpoints of OAuth 2.0 and OpenID Connect: `/application/o/…`.
+//!
+//! What is asked and answered is `ak_providers`' business; here it comes in and goes out.
+
+mod authorize;
+mod cors;
+mod end_session;
+mod metadata;
+mod token;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use ak_flows::Brand;
+use ak_policy::HttpRequest;
+use ak_providers::oauth2::error::{Code, ProtocolError};
+use ak_providers::oauth2::issue::{Failure, From};
+use ak_providers::oauth2::params::Params;
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use serde_json::json;
+
+use crate::app::App;
+use crate::client::Origin;
+use crate::error::ApiError;
+
+/// Everything below `/application/o/`.
+pub(crate) fn router() -> Router<App> {
+    Router::new()
+        .route("/authorize/", get(authorize::show).post(authorize::submit))
+        .route("/token/", post(token::token).options(cors::preflight))
+        .route("/userinfo/", get(token::userinfo).post(token::userinfo).options(cors::preflight))
+        .route("/introspect/", post(token::introspect))
+        .route("/revoke/", post(token::revoke).options(cors::preflight))
+        .route("/{slug}/.well-known/openid-configuration", get(metadata::document).options(cors::preflight))
+        .route("/{slug}/jwks/", get(metadata::jwks).options(cors::preflight))
+        .route("/{slug}/end-session/", get(end_session::show).post(end_session::submit))
+}
+
+impl App {
+    /// `https://id.example`: what addresses of this installation begin with that are told to others. The host that was asked for counts
+    /// where an administrator has named it; else the address that the settings name, if they do.
+    pub(crate) fn base(&self, origin: &Origin) -> String {
+        let snapshot = self.store().snapshot();
+        let host = origin.host_name();
+        let is_named = |brand: &Brand| {
+            let domain = brand.domain.to_ascii_lowercase();
+            host == domain || host.strip_suffix(domain.as_str()).is_some_and(|rest| rest.ends_with('.'))
+        };
+        if snapshot.all::<Brand>().any(|(_, brand)| is_named(brand)) {
+            return origin.base();
+        }
+        self.options.base_url.as_deref().map_or_else(|| origin.base(), |base| base.trim_end_matches('/').to_owned())
+    }
+
+    /// Where a client's request comes from.
+    fn client_from(&self, origin: &Origin, method: &str, path: &str) -> From {
+        let http = HttpRequest {
+            method: method.to_owned(),
+            scheme: origin.scheme.to_owned(),
+            host: origin.host.clone(),
+            path: path.to_owned(),
+            query: BTreeMap::new(),
+            headers: [("user-agent".to_owned(), origin.user_agent.clone())].into(),
+        };
+        From { ip: origin.ip, base: self.base(origin), http: Some(Arc::new(http)) }
+    }
+}
+
+/// The parameters of a body: a form (RFC 6749, appendix B).
+fn form(headers: &HeaderMap, body: Result<Bytes, BytesRejection>) -> Result<Params, ProtocolError> {
+    let wrong = |description| ProtocolError::new(Code::InvalidRequest, description);
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let kind = kind.split(';').next().unwrap_or_default().trim();
+    if !kind.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
+        return Err(wrong("The body is no form."));
+    }
+    let body = body.map_err(|_| wrong("The body cannot be read."))?;
+    let text = std::str::from_utf8(&body).map_err(|_| wrong("The body is no text."))?;
+    Params::parse(text).map_err(|_| wrong("The request is too long."))
+}
+
+/// An answer that nobody keeps (RFC 6749, section 5.1).
+fn private(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::PRAGMA, HeaderValue::from_static("no-cache"));
+    response
+}
+
+/// What a client is told that is not given what it asks for (RFC 6749, section 5.2; RFC 6750, section 3).
+fn refused(origin: &Origin, failure: Failure) -> Response {
+    let error = match failure {
+        Failure::Protocol(error) => error,
+        Failure::Store(error) => return ApiError::from(error).into_response(),
+        Failure::Broken(why) => {
+            tracing::error!(request_id = origin.request_id, why, "a client was not answered");
+            ProtocolError::new(Code::ServerError, "Something is wrong with the configuration; the log has more.")
+        }
+    };
+    let status = match error.code {
+        Code::InvalidClient | Code::InvalidToken => StatusCode::UNAUTHORIZED,
+        Code::InsufficientScope => StatusCode::FORBIDDEN,
+        Code::ServerError => StatusCode::INTERNAL_SERVER_ERROR,
+        _ => StatusCode::BAD_REQUEST,
+    };
+    tracing::info!(request_id = origin.request_id, %error, "a client was refused");
+    let (code, description) = (error.code.as_str(), error.description);
+    let challenge = match error.code {
+        Code::InvalidClient => Some("Basic realm=\"OAuth\"".to_owned()),
+        Code::InvalidToken | Code::InsufficientScope => {
+            Some(format!("Bearer error=\"{code}\", error_description=\"{description}\""))
+        }
+        _ => None,
+    };
+    let mut response = (status, Json(json!({ "error": code, "error_description": description }))).into_response();
+    if let Some(challenge) = challenge.and_then(|challenge| HeaderValue::from_str(&challenge).ok()) {
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+    }
+    private(response)
+}

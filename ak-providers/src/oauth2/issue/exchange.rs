@@ -1,0 +1,379 @@
+//! The token endpoint: a code, a refresh token or the client itself for tokens.
+
+use ak_store::directory::Person;
+use ak_store::model::Snapshot;
+use ak_store::records::{Durability, Grant, GrantKind, NewUser, Repository, UserType};
+use chrono::{DateTime, Utc};
+use serde_json::{Map, Value, json};
+
+use super::record::{AccessData, CodeData, RefreshData, read};
+use super::{Client, Failure, From, Issuer};
+use crate::oauth2::claims::{self, Content, Login};
+use crate::oauth2::client::{Credentials, INVALID_CLIENT};
+use crate::oauth2::error::{Code, ProtocolError};
+use crate::oauth2::params::Params;
+use crate::oauth2::pkce;
+use crate::oauth2::provider::{ClientType, GrantType};
+use crate::oauth2::scope::{self, OFFLINE_ACCESS, OPENID};
+use crate::oauth2::token::TokenRequest;
+
+/// For what tokens are made.
+struct Ask<'a> {
+    client: Client<'a>,
+    person: &'a Person,
+    base: &'a str,
+    scopes: Vec<String>,
+    login: Login,
+    nonce: Option<&'a str>,
+    claims: &'a Map<String, Value>,
+}
+
+/// Tokens, signed and not kept yet.
+struct Tokens {
+    access: String,
+    id_token: Option<String>,
+    claims: Map<String, Value>,
+    expires: DateTime<Utc>,
+    scope: String,
+}
+
+impl Issuer {
+    /// Answers a request to the token endpoint (RFC 6749, section 5.1).
+    pub async fn token(&self, params: &Params, authorization: Option<&str>, from: &From) -> Result<Value, Failure> {
+        let snapshot = self.store.snapshot();
+        let credentials = Credentials::parse(authorization, params)?;
+        let client = Client::named(&snapshot, &credentials.client_id);
+        credentials.prove(client.map(|client| client.provider))?;
+        let client = client.ok_or(INVALID_CLIENT)?;
+        match TokenRequest::parse(params, client.provider)? {
+            TokenRequest::Code { code, redirect_uri, verifier } => {
+                self.by_code(&snapshot, client, &code, redirect_uri.as_deref(), verifier.as_deref(), from).await
+            }
+            TokenRequest::Refresh { token, scopes } => self.by_refresh(&snapshot, client, &token, scopes.as_deref(), from).await,
+            TokenRequest::Client { scopes, account } => {
+                let account = account.as_ref().map(|(name, password)| (name.as_str(), password.as_str()));
+                self.by_itself(&snapshot, client, scopes.as_deref(), account, from).await
+            }
+        }
+    }
+
+    async fn by_code(
+        &self,
+        snapshot: &Snapshot,
+        client: Client<'_>,
+        code: &str,
+        redirect_uri: Option<&str>,
+        verifier: Option<&str>,
+        from: &From,
+    ) -> Result<Value, Failure> {
+        let now = self.store.clock().now();
+        let wrong = || Failure::grant("The code is not valid.");
+        let mut repo = self.store.read().await?;
+        let grant = self.own(&mut *repo, client, GrantKind::Code, code).await?.ok_or_else(wrong)?;
+        if grant.ended.is_some() {
+            drop(repo);
+            return Err(self.used_again(&grant, from).await?);
+        }
+        let data: CodeData = read(&grant)?;
+        // The address was part of every request for a code, so it is part of every redemption (RFC 6749, section 4.1.3).
+        if redirect_uri != Some(data.redirect_uri.as_str()) {
+            return Err(Failure::grant("The redirect URI is not the one that the code was asked for with."));
+        }
+        if !pkce::holds(data.challenge.as_ref(), verifier) {
+            return Err(Failure::grant("The code verifier is wrong."));
+        }
+        let person = self.holder(&mut *repo, &grant, now).await?.ok_or_else(wrong)?;
+        let login = self.login(&mut *repo, &grant, now).await?.ok_or_else(wrong)?;
+        drop(repo);
+        let ask = Ask {
+            client,
+            person: &person,
+            base: &data.base,
+            scopes: grant.scope.split_whitespace().map(str::to_owned).collect(),
+            login,
+            nonce: data.nonce.as_deref(),
+            claims: &data.claims,
+        };
+        let tokens = self.make(snapshot, &ask, from, now).await?;
+        let offline = ask.scopes.iter().any(|scope| scope == OFFLINE_ACCESS) && client.provider.allows(GrantType::RefreshToken);
+        let mut repo = self.store.backend().begin(Durability::Full).await?;
+        if !repo.grants().end(grant.pk, now).await? {
+            drop(repo);
+            return Err(self.used_again(&grant, from).await?);
+        }
+        self.keep_access(&mut *repo, &grant, grant.session, &tokens, now).await?;
+        let refresh = match offline {
+            true => {
+                let data = RefreshData { base: data.base.clone(), login: ask.login.clone(), claims: data.claims.clone() };
+                Some(self.keep_refresh(&mut *repo, client, &grant, &data, now).await?)
+            }
+            false => None,
+        };
+        repo.save().await?;
+        Ok(answer(tokens, refresh, now))
+    }
+
+    async fn by_refresh(
+        &self,
+        snapshot: &Snapshot,
+        client: Client<'_>,
+        token: &str,
+        scopes: Option<&[String]>,
+        from: &From,
+    ) -> Result<Value, Failure> {
+        let now = self.store.clock().now();
+        let wrong = || Failure::grant("The refresh token is not valid.");
+        let mut repo = self.store.read().await?;
+        let grant = self.own(&mut *repo, client, GrantKind::Refresh, token).await?.ok_or_else(wrong)?;
+        if grant.ended.is_some() {
+            drop(repo);
+            return Err(self.used_again(&grant, from).await?);
+        }
+        let data: RefreshData = read(&grant)?;
+        let person = self.holder(&mut *repo, &grant, now).await?.ok_or_else(wrong)?;
+        drop(repo);
+        if !self.may_open(snapshot, &client, &person, from).await {
+            return Err(Failure::grant("The person may not open the application any more."));
+        }
+        let given: Vec<String> = grant.scope.split_whitespace().map(str::to_owned).collect();
+        let scopes = match scopes {
+            None => given.clone(),
+            Some(asked) if asked.iter().all(|scope| given.contains(scope)) => asked.to_vec(),
+            Some(_) => return Err(ProtocolError::new(Code::InvalidScope, "A scope was not granted.").into()),
+        };
+        let login = data.login.clone();
+        let ask = Ask { client, person: &person, base: &data.base, scopes, login, nonce: None, claims: &data.claims };
+        let tokens = self.make(snapshot, &ask, from, now).await?;
+        let threshold = client.provider.refresh_token_threshold.duration();
+        let stays = threshold > chrono::Duration::zero() && grant.expires - now >= threshold;
+        let mut repo = self.store.backend().begin(Durability::Full).await?;
+        let is_first = if stays {
+            // Somebody may have ended it meanwhile.
+            repo.grants().find_by_hash(&grant.key_hash).await?.is_some_and(|found| found.is_valid(now))
+        } else {
+            repo.grants().end(grant.pk, now).await?
+        };
+        if !is_first {
+            drop(repo);
+            return Err(self.used_again(&grant, from).await?);
+        }
+        self.keep_access(&mut *repo, &grant, None, &tokens, now).await?;
+        let refresh = match stays {
+            true => token.to_owned(),
+            false => self.keep_refresh(&mut *repo, client, &grant, &data, now).await?,
+        };
+        repo.save().await?;
+        Ok(answer(tokens, Some(refresh), now))
+    }
+
+    async fn by_itself(
+        &self,
+        snapshot: &Snapshot,
+        client: Client<'_>,
+        scopes: Option<&[String]>,
+        account: Option<(&str, &str)>,
+        from: &From,
+    ) -> Result<Value, Failure> {
+        let person = match account {
+            Some((name, password)) => {
+                let now = self.store.clock().now();
+                let mut repo = self.store.read().await?;
+                let user = repo.users().find_by_username(name).await?;
+                drop(repo);
+                let key = self.directory.check_app_password(user.as_ref(), password, now).await?;
+                let user = user.filter(|_| key.is_some()).ok_or(Failure::grant("The user name or the password is wrong."))?;
+                self.directory.person(user.pk).await?
+            }
+            None if client.provider.client_type == ClientType::Public => {
+                return Err(ProtocolError::new(Code::UnauthorizedClient, "A public client cannot prove who it is.").into());
+            }
+            None => Some(self.service_account(&client).await?),
+        };
+        let now = self.store.clock().now();
+        let person = person.filter(|p| p.user.is_active).ok_or(Failure::grant("The account is not active."))?;
+        if !self.may_open(snapshot, &client, &person, from).await {
+            return Err(Failure::grant("The account may not open the application."));
+        }
+        let scopes = scope::granted(scopes, &scope::names(&client.mappings(snapshot)?));
+        let (login, claims) = (Login::default(), Map::new());
+        let ask = Ask { client, person: &person, base: &from.base, scopes, login, nonce: None, claims: &claims };
+        let tokens = self.make(snapshot, &ask, from, now).await?;
+        let grant = Grant {
+            pk: 0,
+            kind: GrantKind::Access,
+            key_hash: [0; 32],
+            provider: client.at.pk().uuid(),
+            user: person.user.pk,
+            session: None,
+            family: self.store.rng().uuid(),
+            scope: tokens.scope.clone(),
+            data: Value::Null,
+            since: now,
+            created: now,
+            expires: tokens.expires,
+            ended: None,
+        };
+        let mut repo = self.store.backend().begin(Durability::Relaxed).await?;
+        self.keep_access(&mut *repo, &grant, None, &tokens, now).await?;
+        repo.save().await?;
+        Ok(answer(tokens, None, now))
+    }
+
+    /// The account as which a client acts by itself: made when it first does.
+    async fn service_account(&self, client: &Client<'_>) -> Result<Person, Failure> {
+        let name: String = format!("ak-{}-client_credentials", client.provider.base.name).chars().take(150).collect();
+        let mut repo = self.store.backend().begin(Durability::Relaxed).await?;
+        let user = match repo.users().find_by_username(&name).await? {
+            // A person who has chosen that name is not the client.
+            Some(user) if user.r#type != UserType::ServiceAccount => {
+                return Err(Failure::Broken(format!("the account {name} is no service account")));
+            }
+            Some(user) => user,
+            None => {
+                let application = &client.application.name;
+                let attributes = [("goauthentik.io/user/generated".to_owned(), json!(true))];
+                let user = NewUser {
+                    name: format!("Autogenerated user from application {application} (client credentials)"),
+                    r#type: UserType::ServiceAccount,
+                    path: "goauthentik.io/service-accounts".to_owned(),
+                    attributes: attributes.into_iter().collect(),
+                    ..NewUser::internal(self.store.rng().uuid(), name)
+                };
+                let user = repo.users().add(user, self.store.clock().now()).await?;
+                repo.save().await?;
+                return self.directory.person(user.pk).await?.ok_or(Failure::Broken("the account is gone".into()));
+            }
+        };
+        Ok(Person::of(&mut *repo, user).await?)
+    }
+
+    /// Makes tokens. Nothing is kept yet.
+    async fn make(&self, snapshot: &Snapshot, ask: &Ask<'_>, from: &From, now: DateTime<Utc>) -> Result<Tokens, Failure> {
+        let Ask { client, person, base, scopes, login, nonce, claims: asked } = ask;
+        let provider = client.provider;
+        let signer = client.signer(snapshot)?;
+        let scoped = self.claims(snapshot, client, person, scopes, from).await?;
+        let expires = now + provider.access_token_validity.duration();
+        let (issuer, subject) = (client.issuer(base), claims::subject(provider, person, self.store.install_id()));
+        let content = Content {
+            issuer: &issuer,
+            subject: &subject,
+            client_id: &provider.client_id,
+            now,
+            expires,
+            login,
+            nonce: *nonce,
+            scoped: &scoped,
+        };
+        let named = |name: &str| asked.get("id_token").and_then(|asked| asked.get(name)).is_some();
+        let mut id_claims = claims::id_token(&content, |name| provider.include_claims_in_id_token || named(name));
+        let access_claims = claims::access_token(&id_claims, &provider.client_id, scopes, &self.store.rng().token(30));
+        let broken = |why: crate::oauth2::jwt::CannotSign| Failure::Broken(why.to_string());
+        let access = signer.sign("JWT", &access_claims).map_err(broken)?;
+        let mut id_token = None;
+        if scopes.iter().any(|scope| scope == OPENID) {
+            id_claims.insert("at_hash".into(), signer.algorithm().half_hash(&access).into());
+            id_token = Some(signer.sign("JWT", &id_claims).map_err(broken)?);
+        }
+        Ok(Tokens { access, id_token, claims: id_claims, expires, scope: scopes.join(" ") })
+    }
+
+    async fn keep_access(
+        &self,
+        repo: &mut dyn Repository,
+        from: &Grant,
+        session: Option<[u8; 32]>,
+        tokens: &Tokens,
+        now: DateTime<Utc>,
+    ) -> Result<(), Failure> {
+        let grant = Grant {
+            kind: GrantKind::Access,
+            key_hash: self.store.keyring().lookup_hash(&tokens.access),
+            session,
+            scope: tokens.scope.clone(),
+            data: json!(AccessData { id_token: tokens.claims.clone() }),
+            created: now,
+            expires: tokens.expires,
+            ended: None,
+            ..from.clone()
+        };
+        repo.grants().add(&grant).await?;
+        Ok(())
+    }
+
+    /// Keeps a new refresh token and gives it.
+    async fn keep_refresh(
+        &self,
+        repo: &mut dyn Repository,
+        client: Client<'_>,
+        from: &Grant,
+        data: &RefreshData,
+        now: DateTime<Utc>,
+    ) -> Result<String, Failure> {
+        let token = self.store.rng().token(48);
+        let grant = Grant {
+            kind: GrantKind::Refresh,
+            key_hash: self.store.keyring().lookup_hash(&token),
+            // It is for when she is not there (OpenID Connect Core, section 11): her session's end is not its end.
+            session: None,
+            data: json!(data),
+            created: now,
+            expires: now + client.provider.refresh_token_validity.duration(),
+            ended: None,
+            ..from.clone()
+        };
+        repo.grants().add(&grant).await?;
+        Ok(token)
+    }
+
+    /// The grant of this kind that this very client was given.
+    async fn own(
+        &self,
+        repo: &mut dyn Repository,
+        client: Client<'_>,
+        kind: GrantKind,
+        secret: &str,
+    ) -> Result<Option<Grant>, Failure> {
+        let found = repo.grants().find_by_hash(&self.store.keyring().lookup_hash(secret)).await?;
+        Ok(found.filter(|grant| grant.kind == kind && grant.provider == client.at.pk().uuid()))
+    }
+
+    /// What was used up is used again: somebody else has it. Everything that it led to ends (RFC 6749, section 4.1.2; RFC 9700,
+    /// section 4.14.2).
+    async fn used_again(&self, grant: &Grant, from: &From) -> Result<Failure, Failure> {
+        let now = self.store.clock().now();
+        let mut repo = self.store.backend().begin(Durability::Full).await?;
+        let ended = repo.grants().end_family(grant.family, now).await?;
+        let what = grant.kind.as_str();
+        let message =
+            format!("A {what} that was used up or taken back was used again; {ended} tokens that came of it were taken back.");
+        let person = Person::lookup(&mut *repo, grant.user).await?;
+        self.note_in(&mut *repo, "suspicious_request", person.as_ref(), json!({ "message": message }), from).await?;
+        repo.save().await?;
+        tracing::warn!(kind = what, ended, "what was used up was used again");
+        Ok(Failure::grant("It was used up, or taken back."))
+    }
+
+    /// How the person has signed in, in the session that the code belongs to. `None`: it has ended.
+    async fn login(&self, repo: &mut dyn Repository, grant: &Grant, now: DateTime<Utc>) -> Result<Option<Login>, Failure> {
+        let Some(id) = grant.session else { return Ok(None) };
+        let Some(session) = repo.sessions().lookup(&id, now).await? else { return Ok(None) };
+        let text = |name: &str| session.data.get(name).and_then(Value::as_str);
+        let at = text("login_at").and_then(|at| at.parse().ok());
+        Ok(Some(Login { at, methods: claims::methods(text("auth_method")), sid: Some(hex::encode(id)) }))
+    }
+}
+
+fn answer(tokens: Tokens, refresh: Option<String>, now: DateTime<Utc>) -> Value {
+    let mut answer = json!({
+        "access_token": tokens.access,
+        "token_type": "Bearer",
+        "expires_in": (tokens.expires - now).num_seconds(),
+        "scope": tokens.scope,
+    });
+    if let Value::Object(map) = &mut answer {
+        map.extend(tokens.id_token.map(|token| ("id_token".to_owned(), token.into())));
+        map.extend(refresh.map(|token| ("refresh_token".to_owned(), token.into())));
+    }
+    answer
+}

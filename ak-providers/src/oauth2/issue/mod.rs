@@ -1,0 +1,199 @@
+//! What clients are given: looked up, made and taken back in the store.
+
+mod exchange;
+mod look;
+mod record;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use ak_flows::Directory;
+use ak_policy::{Application, HttpRequest, PolicyEffect, Request, Services, decide};
+use ak_store::StoreError;
+use ak_store::directory::Person;
+use ak_store::model::{Pk, Ref, Snapshot, Store};
+use ak_store::records::{Event, Repository};
+use chrono::Duration;
+use serde_json::{Map, Value, json};
+
+pub use record::{AccessData, CodeData, RefreshData};
+
+use super::discovery::Endpoints;
+use super::error::{Code, ProtocolError};
+use super::jwt::Signer;
+use super::provider::OAuth2Provider;
+use super::scope;
+use super::scope_mapping::ScopeMapping;
+
+/// A client, and the application that it is.
+#[derive(Clone, Copy)]
+pub struct Client<'a> {
+    /// Its provider.
+    pub at: Ref<OAuth2Provider>,
+    /// The same.
+    pub provider: &'a OAuth2Provider,
+    /// Its application.
+    pub application_at: Ref<Application>,
+    /// The same.
+    pub application: &'a Application,
+}
+
+impl<'a> Client<'a> {
+    /// The client of a provider. A provider without an application has none.
+    pub fn of(snapshot: &'a Snapshot, at: Ref<OAuth2Provider>) -> Option<Self> {
+        let provider = snapshot.get(at)?;
+        let (application_at, application) = Application::of_provider(snapshot, at.pk())?;
+        Some(Self { at, provider, application_at, application })
+    }
+
+    /// The client of that name.
+    pub fn named(snapshot: &'a Snapshot, client_id: &str) -> Option<Self> {
+        let (at, _) = snapshot.by::<OAuth2Provider>("client_id", client_id)?;
+        Self::of(snapshot, at)
+    }
+
+    /// The client of the application with this slug.
+    pub fn of_application(snapshot: &'a Snapshot, slug: &str) -> Option<Self> {
+        let (_, application) = snapshot.by::<Application>("slug", slug)?;
+        Self::of(snapshot, Ref::new(application.provider?.pk()))
+    }
+
+    /// Its endpoints at `base`.
+    pub fn endpoints(&self, base: &str) -> Endpoints {
+        Endpoints::new(base, &self.application.slug)
+    }
+
+    /// Who issues its tokens at `base`.
+    pub fn issuer(&self, base: &str) -> String {
+        self.endpoints(base).issuer(self.provider.issuer_mode)
+    }
+
+    /// What its tokens are signed with.
+    pub fn signer(&self, snapshot: &Snapshot) -> Result<Signer, Failure> {
+        Signer::of(self.provider, snapshot).map_err(|why| Failure::Broken(why.to_string()))
+    }
+
+    /// The scopes that it is offered.
+    pub fn mappings(&self, snapshot: &'a Snapshot) -> Result<Vec<(Pk, &'a ScopeMapping)>, Failure> {
+        scope::mappings(snapshot, self.provider).map_err(|why| Failure::Broken(why.to_string()))
+    }
+}
+
+/// Why a client is not given what it asks for.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// It asks for something that it cannot have.
+    #[error(transparent)]
+    Protocol(#[from] ProtocolError),
+    /// Something is broken here; the text is for administrators.
+    #[error("{0}")]
+    Broken(String),
+    /// The storage failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Failure {
+    fn grant(description: &'static str) -> Self {
+        ProtocolError::new(Code::InvalidGrant, description).into()
+    }
+}
+
+/// Where a client's request comes from.
+#[derive(Debug, Clone, Default)]
+pub struct From {
+    /// Its address.
+    pub ip: Option<IpAddr>,
+    /// `https://id.example`: where it has asked.
+    pub base: String,
+    /// The request, as policies and mappings see it.
+    pub http: Option<Arc<HttpRequest>>,
+}
+
+/// Gives clients what they ask for. A cheap handle.
+#[derive(Clone)]
+pub struct Issuer {
+    store: Arc<Store>,
+    directory: Arc<dyn Directory>,
+    services: Arc<Services>,
+}
+
+impl Issuer {
+    /// The issuer of a store for the people of `directory`.
+    pub fn new(store: Arc<Store>, directory: Arc<dyn Directory>, services: Arc<Services>) -> Self {
+        Self { store, directory, services }
+    }
+
+    /// What policies and mappings are asked about a person.
+    fn request(&self, snapshot: &Snapshot, person: &Person, from: &From) -> Request {
+        let request = Request::new(snapshot.clone(), self.services.clone()).of(Some(person));
+        Request { client_ip: from.ip, http: from.http.clone(), ..request }
+    }
+
+    /// Whether a person may open the client's application.
+    async fn may_open(&self, snapshot: &Snapshot, client: &Client<'_>, person: &Person, from: &From) -> bool {
+        decide(client.application_at.pk(), &self.request(snapshot, person, from)).await.passing
+    }
+
+    /// What scopes tell a client of a person.
+    pub(crate) async fn claims(
+        &self,
+        snapshot: &Snapshot,
+        client: &Client<'_>,
+        person: &Person,
+        scopes: &[String],
+        from: &From,
+    ) -> Result<Map<String, Value>, Failure> {
+        let mappings = client.mappings(snapshot)?;
+        let request = self.request(snapshot, person, from);
+        let told = match scope::tell(client.at.pk(), &mappings, scopes, &request).await {
+            Ok(told) => told,
+            Err(why) => {
+                self.note("property_mapping_exception", Some(person), json!({ "message": why }), from).await?;
+                return Err(Failure::Broken(why));
+            }
+        };
+        for effect in told.effects {
+            match effect {
+                PolicyEffect::Event { action, context } => self.note(&action, Some(person), context.into(), from).await?,
+                // A mapping says what is told of people; who is what is for flows to change.
+                other => tracing::warn!(?other, "what a scope mapping would change is not changed"),
+            }
+        }
+        Ok(told.claims)
+    }
+
+    async fn note(&self, action: &str, person: Option<&Person>, context: Value, from: &From) -> Result<(), StoreError> {
+        let mut repo = self.store.backend().begin(ak_store::records::Durability::Relaxed).await?;
+        self.note_in(&mut *repo, action, person, context, from).await?;
+        repo.save().await
+    }
+
+    async fn note_in(
+        &self,
+        repo: &mut dyn Repository,
+        action: &str,
+        person: Option<&Person>,
+        context: Value,
+        from: &From,
+    ) -> Result<(), StoreError> {
+        let now = self.store.clock().now();
+        let map = |value| match value {
+            Value::Object(map) => map,
+            _ => Map::new(),
+        };
+        let user = person.map(|p| json!({ "pk": p.user.pk, "username": p.user.username, "email": p.user.email }));
+        let event = Event {
+            pk: self.store.rng().uuid(),
+            action: action.to_owned(),
+            app: "ak.providers.oauth2".to_owned(),
+            user: map(user.unwrap_or_default()),
+            user_pk: person.map(|person| person.user.pk),
+            context: map(context),
+            client_ip: from.ip,
+            created: now,
+            expires: now + Duration::days(365),
+        };
+        repo.events().add(&event).await
+    }
+}

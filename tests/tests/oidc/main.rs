@@ -1,0 +1,7 @@
+//! OpenID Connect, over a real socket.
+
+mod asking;
+mod clients;
+mod code;
+mod kit;
+mod leaving;
