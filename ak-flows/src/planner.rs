@@ -22,7 +22,7 @@ pub struct Refusal {
     /// The user name of the account that was asked about, if any.
     pub about: Option<String>,
     /// What the policies said, if they were asked.
-    pub decision: Option<Decision>,
+    pub decision: Option<Box<Decision>>,
     /// There is nothing to do: who has signed in need not sign in.
     pub already_done: bool,
 }
@@ -33,7 +33,7 @@ impl Refusal {
     }
 
     pub(crate) fn by(reason: impl Into<String>, decision: Decision) -> Self {
-        Self { messages: decision.messages.clone(), decision: Some(decision), ..Self::new(reason) }
+        Self { messages: decision.messages.clone(), decision: Some(Box::new(decision)), ..Self::new(reason) }
     }
 
     /// Of this account, unless it is said already.
@@ -49,7 +49,7 @@ impl Refusal {
             reason: self.reason.clone(),
             user: self.about.clone(),
             client_ip: client.ip,
-            decision: self.decision.clone(),
+            decision: self.decision.as_deref().cloned(),
         };
         (!self.already_done).then(denial)
     }

@@ -9,7 +9,7 @@ use chrono::{DateTime, Duration, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::decision::Decision;
+use crate::decision::{Decision, Subject};
 
 /// For how long it is kept.
 const KEEP_DAYS: i64 = 30;
@@ -49,13 +49,26 @@ impl Denial {
     /// What is kept under a reference, if it need not be forgotten at `now`.
     pub async fn find(reference: &str, repo: &mut dyn Repository, now: DateTime<Utc>) -> Result<Option<Kept>> {
         let found = repo.decision_traces().lookup(reference).await?.filter(|trace| trace.expires > now);
-        let read = |trace: DecisionTrace| {
-            let denial = serde_json::from_value(Value::Object(trace.body));
-            let denial = denial.map_err(|error| StoreError::Corrupt(format!("the trace {reference}: {error}")))?;
-            Ok(Kept { reference: trace.reference, created: trace.created, denial })
-        };
-        found.map(read).transpose()
+        let Some(DecisionTrace { reference, body, created, .. }) = found else { return Ok(None) };
+        let denial: Self = serde_json::from_value(Value::Object(body))
+            .map_err(|error| StoreError::Corrupt(format!("the trace {reference}: {error}")))?;
+        let names = names(&denial, repo).await?;
+        Ok(Some(Kept { reference, created, denial, names }))
     }
+}
+
+/// What the accounts and groups are called now that were asked for by their keys.
+async fn names(denial: &Denial, repo: &mut dyn Repository) -> Result<Vec<(Subject, String)>> {
+    let mut names = Vec::new();
+    for trace in denial.decision.iter().flat_map(|decision| &decision.trace) {
+        let name = match &trace.subject {
+            Subject::Group(pk) => repo.groups().lookup(*pk).await?.map(|group| format!("the group {}", group.name)),
+            Subject::User(pk) => repo.users().lookup(*pk).await?.map(|user| format!("the account {}", user.username)),
+            Subject::Policy(_) | Subject::Unknown(_) => None,
+        };
+        names.extend(name.map(|name| (trace.subject.clone(), name)));
+    }
+    Ok(names)
 }
 
 /// A denial with its reference.
@@ -67,6 +80,7 @@ pub struct Kept {
     pub created: DateTime<Utc>,
     /// Why.
     pub denial: Denial,
+    names: Vec<(Subject, String)>,
 }
 
 impl Display for Kept {
@@ -76,7 +90,11 @@ impl Display for Kept {
         write!(f, "{what}, asked for by {}", user.as_deref().unwrap_or("nobody that is known"))?;
         client_ip.iter().try_for_each(|address| write!(f, " from {address}"))?;
         write!(f, "\n{reason}")?;
-        decision.iter().try_for_each(|decision| write!(f, "\n{decision:#}"))
+        let Some(decision) = decision else { return Ok(()) };
+        let named = |text: String, (subject, name): &(Subject, String)| {
+            text.replace(&format!(" {subject} (binding "), &format!(" {name} (binding "))
+        };
+        write!(f, "\n{}", self.names.iter().fold(format!("{decision:#}"), named))
     }
 }
 

@@ -13,6 +13,11 @@
 //! One line in the table of its subject below `script/functions`, or, for a room above this one, in a table of its own that is given
 //! to [`script::install`]. Its documentation stands in that line; [`script::reference`] prints all of it.
 //!
+//! # How to explain a denial
+//! Whoever refuses somebody because of a [`Decision`] shows a reference (the id of the request), and keeps a [`Denial`] under it:
+//! `denial.keep(reference, repo, now)`. [`Denial::find`] gives it back with a text for administrators, which `ak policy explain` prints. A
+//! policy that was given what nobody may read again (a typed password) may have logged it: [`Decision::forget`] comes first.
+//!
 //! # How to test a policy
 //! - In `cargo test`, with the feature `testing`: a `testing::Scene` says who asks, of what and when, and `ask(expression)` gives the
 //!   [`Decision`], whose text (`{decision}`) explains it. For other kinds of policies `House::object` and `House::ask_policy`.
@@ -28,6 +33,7 @@ mod denial;
 pub mod dns;
 mod engine;
 mod explain;
+mod forget;
 pub mod geo;
 pub mod kinds;
 mod mapping;

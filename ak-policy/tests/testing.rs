@@ -190,3 +190,24 @@ async fn a_decision_reads_well() -> Result<(), Broken> {
     assert!(text.contains("failed: broken (line 3, column 1); no instead") && text.contains("\n     info: looking"), "{text}");
     Ok(())
 }
+
+#[tokio::test]
+async fn other_machines_answer_what_the_scene_says() -> Result<(), Broken> {
+    // SHA-1 of "password": 5BAA6 1E4C9B93F3F0682250B6CF8331B7EE68FD8.
+    let range = "https://api.pwnedpasswords.com/range/5BAA6";
+    let fields = json!({ "name": "leaked", "check_static_rules": false, "check_have_i_been_pwned": true });
+    let told = async |scene: Scene| {
+        let house = scene.gathered("prompt_data", json!({ "password": "password" })).open().await?;
+        let policy = house.object("authentik_policies_password.passwordpolicy", fields.clone()).await?;
+        house.ask_policy(policy).await
+    };
+    let leaked = told(Scene::new().answers(range, Answering::text("1E4C9B93F3F0682250B6CF8331B7EE68FD8:7\r\n"))).await?;
+    assert_eq!(leaked.messages, ["Password exists on 7 online lists."], "{leaked}");
+    let fresh = told(Scene::new().answers(range, Answering::text("0000000000000000000000000000000000A:1\r\n"))).await?;
+    assert!(fresh.passing, "{fresh}");
+    for (scene, said) in [(Scene::new().answers(range, Answering::status(503)), "answered 503"), (Scene::new(), "the scene does not say")] {
+        let failed = told(scene).await?;
+        assert!(!failed.passing && failed.to_string().contains(said), "{failed}");
+    }
+    Ok(())
+}

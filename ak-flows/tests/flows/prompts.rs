@@ -203,6 +203,37 @@ async fn every_validation_policy_must_let_an_answer_through_and_one_that_cannot_
 }
 
 #[tokio::test]
+async fn what_a_policy_says_of_a_password_is_kept_nowhere() {
+    let house = house().await;
+    let fields = house.prompts(&[("password", "password", json!({}))]).await;
+    let expression = r#"// rhai
+let password = context.prompt_data.password;
+ak_logger.info(`it is ${password}`, #{password: password});
+ak_create_event("typed", #{data: context.prompt_data});
+ak_message(`Not ${password}.`);
+if password.len() > 10 { throw `too long: ${password}`; }
+false
+"#;
+    let object = json!({ "name": "talks", "expression": expression, "execution_logging": true });
+    let policy = house.make("authentik_policies_expression.expressionpolicy", &object).await;
+    let stage = prompt(&fields).with(json!({ "validation_policies": [policy.value()] }));
+    house.flow("talks", json!({}), &[stage, dummy()]).await;
+    let mut browser = house.browser();
+    browser.get("talks").await;
+    for (secret, told) in [("quo\"te\\d", "Not quo\"te\\d."), ("correct horse", "What you have entered cannot be accepted.")] {
+        let said = browser.post("talks", &json!({ "password": secret })).await;
+        assert_eq!(said, format!("prompt [non_field_errors: {told}]"), "only the person herself is told");
+    }
+    let events = house.all_events().await;
+    assert_eq!(events.len(), 3, "{events:?}");
+    for event in events {
+        let kept = json!(event.context).to_string();
+        assert!(kept.contains("***"), "{kept}");
+        assert!(!kept.contains("te\\") && !kept.contains("horse"), "{kept}");
+    }
+}
+
+#[tokio::test]
 async fn a_field_that_cannot_be_read_is_not_left_out() {
     let house = house().await;
     let mut browser = asked(&house, "broken", &[("name", "text", json!({}))]).await;

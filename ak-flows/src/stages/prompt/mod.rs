@@ -131,7 +131,8 @@ impl PromptStage {
         data.extend(read.data.clone());
         data.extend(read.secrets.clone());
         context.set(Context::PROMPT_DATA, data);
-        let decision = decide_all(&self.validation_policies, LIMIT, &request(cx.world, subject, &context)).await;
+        let mut decision = decide_all(&self.validation_policies, LIMIT, &request(cx.world, subject, &context)).await;
+        decision.forget(&read.secrets.values().filter_map(Value::as_str).collect::<Vec<_>>());
         // What they change of the context they change of a copy: it holds what was typed.
         let user = subject.map(|p| p.user.pk);
         let effects = decision.changes.effects.iter().cloned();
