@@ -7,7 +7,7 @@ use std::time::Duration;
 use ak_store::StoreError;
 use ak_store::clock::from_micros;
 use ak_store::conformance::cluster::{Cluster, Database, Setup};
-use ak_store::records::{Backend as _, Durability, Group, GroupFilter, NewUser, ObjectRow, Page, UserFilter};
+use ak_store::records::{Backend as _, Durability, Group, GroupFilter, NewUser, ObjectRow, Page, UserField, UserFilter};
 use ak_store::sql::{PostgresBackend, PostgresOptions};
 use serde_json::json;
 use uuid::Uuid;
@@ -257,4 +257,40 @@ async fn a_pooler_in_transaction_mode_is_no_harm() {
         work.join_all().await;
         assert_eq!(backend.read().await.unwrap().users().count(&UserFilter::default()).await.unwrap(), 160);
     }
+}
+
+#[tokio::test]
+async fn an_account_among_many_is_found_by_an_index_without_statistics() {
+    let database = Cluster::shared().database();
+    database.script("ALTER TABLE \"user\" SET (autovacuum_enabled = off)").await;
+    database
+        .script(
+            "INSERT INTO \"user\" (uuid, username, username_folded, name, name_folded, email, email_folded, is_active, type, path,
+                attributes, password_change_date, date_joined, last_updated)
+            SELECT md5(n::text), 'u' || n, 'u' || n, '', '', 'u' || n || '@x', 'u' || n || '@x', true, 'internal', '', '{}', 0, 0, 0
+            FROM generate_series(1, 20000) AS n",
+        )
+        .await;
+    let backend = database.open().await;
+    let mut view = backend.read().await.unwrap();
+    for (field, value) in [(UserField::Username, "u19000"), (UserField::Email, "u19000@x"), (UserField::Upn, "u19000")] {
+        for fold_case in [true, false] {
+            let found = view.users().find_by_field(field, value, fold_case).await.unwrap();
+            assert_eq!(found.len(), usize::from(field != UserField::Upn));
+        }
+    }
+    drop(view);
+    drop(backend);
+    // A connection tells what it has read when it ends.
+    let mut other = database.connect().await;
+    let read = "SELECT indexrelname::text, idx_scan, idx_tup_read FROM pg_stat_user_indexes WHERE relname = 'user'";
+    for _ in 0..20_000 {
+        let indexes: Vec<(String, i64, i64)> = sqlx::query_as(read).fetch_all(&mut other).await.unwrap();
+        let of = |name: &str| indexes.iter().find(|(index, ..)| index == name).map(|(_, scans, rows)| (*scans, *rows)).unwrap();
+        if ["user_username_folded", "user_email_folded", "user_upn_folded"].iter().all(|index| of(index).0 == 2) {
+            assert!(of("user_pkey").1 < 100, "{indexes:?}");
+            return;
+        }
+    }
+    panic!("accounts are not found by the indexes that are there for them");
 }

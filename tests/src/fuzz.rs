@@ -2,6 +2,8 @@
 //!
 //! `tests/fuzz` runs them under cargo-fuzz, `tests/tests/fuzz.rs` with a corpus of its own in every test run.
 
+pub mod scripts;
+
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;

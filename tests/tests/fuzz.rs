@@ -1,5 +1,8 @@
 //! The fuzz targets on a corpus of their own and some thousand mutations of it: the long runs are `tests/fuzz`.
 
+use std::time::{Duration, Instant};
+
+use ak_tests::fuzz::scripts::{Evaluator, PYTHON_CORPUS, SCRIPT_CORPUS, translator};
 use ak_tests::fuzz::{BLUEPRINT_CORPUS, Blueprints, CONFIG_CORPUS, EXECUTOR_CORPUS, Executor, config_yaml};
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -35,6 +38,18 @@ fn change() -> impl Strategy<Value = Change> {
         Just("!Value 0".to_owned()),
         Just("!Format [\"%s\", ".to_owned()),
         Just("<<: ".to_owned()),
+        Just("user.".to_owned()),
+        Just("request.context".to_owned()),
+        Just("\n    ".to_owned()),
+        Just("while True:\n    ".to_owned()),
+        Just("loop { ".to_owned()),
+        Just(" for x in ".to_owned()),
+        Just("(((((((((((((((((".to_owned()),
+        Just(" * 10 ** 9".to_owned()),
+        Just("'%999999999d' % ".to_owned()),
+        Just("|x| ".to_owned()),
+        Just("return ".to_owned()),
+        Just(" == ".to_owned()),
         "\\PC{0,8}",
     ];
     prop_oneof![
@@ -79,13 +94,25 @@ fn mutated(corpus: &[&str], seed: Index, changes: &[Change]) -> Vec<u8> {
 
 fn try_mutations(corpus: &'static [&'static str], cases: u32, target: impl Fn(&[u8])) {
     corpus.iter().for_each(|seed| target(seed.as_bytes()));
-    let mut runner = TestRunner::new(Config { cases, failure_persistence: None, ..Config::default() });
-    let inputs = (any::<Index>(), prop::collection::vec(change(), 1..6));
-    let tried = runner.run(&inputs, |(seed, changes)| {
-        target(&mutated(corpus, seed, &changes));
-        Ok(())
-    });
-    tried.unwrap_or_else(|error| panic!("{error}"));
+    let begun = Instant::now();
+    loop {
+        let mut runner = TestRunner::new(Config { cases, failure_persistence: None, ..Config::default() });
+        let inputs = (any::<Index>(), prop::collection::vec(change(), 1..6));
+        let tried = runner.run(&inputs, |(seed, changes)| {
+            target(&mutated(corpus, seed, &changes));
+            Ok(())
+        });
+        tried.unwrap_or_else(|error| panic!("{error}"));
+        if begun.elapsed() >= longer() {
+            return;
+        }
+    }
+}
+
+/// How long a target is tried at the least: `AK_FUZZ_SECONDS`.
+fn longer() -> Duration {
+    let seconds = std::env::var("AK_FUZZ_SECONDS").map(|seconds| seconds.parse().expect("a number of seconds"));
+    Duration::from_secs(seconds.unwrap_or(0))
 }
 
 #[test]
@@ -105,4 +132,19 @@ fn no_blueprint_breaks_the_loader_and_no_plan_writes() {
     let texts = BLUEPRINT_CORPUS.iter().filter(|text| blueprints.run(text.as_bytes()).is_none());
     assert!(texts.count() >= 5, "some of the corpus can be planned");
     try_mutations(BLUEPRINT_CORPUS, 3_000, |data| drop(blueprints.run(data)));
+}
+
+#[test]
+fn no_expression_breaks_the_translator() {
+    try_mutations(PYTHON_CORPUS, 3_000, translator);
+}
+
+#[test]
+fn no_expression_breaks_the_evaluator_or_is_remembered_wrongly() {
+    let evaluator = Evaluator::new();
+    let answered = SCRIPT_CORPUS.iter().filter(|text| evaluator.run(text.as_bytes()));
+    assert!(answered.count() >= SCRIPT_CORPUS.len() / 2, "most of the corpus gives an answer");
+    try_mutations(SCRIPT_CORPUS, 2_000, |data| {
+        evaluator.run(data);
+    });
 }

@@ -116,14 +116,19 @@ pub const HOSTILE: &[Hostile] = &[
     ),
 ];
 
-/// What is not even kept: the text that tells why, and where.
+/// What is not even kept: the text, why, and where.
 pub const REFUSED: &[(&str, &str, &str)] = &[
     ("// rhai\nlet who = user;\nsudo(who)", "There is no function sudo", "(line 3, column 1)"),
     ("// rhai\nno_such_name", "no_such_name", "(line 2, column 1)"),
-    ("# python\nif user.is_active:\n    return sudo(user)", "sudo", "(line 3, column 12)"),
     ("// rhai\nimport \"/etc/passwd\" as secrets;", "import", "(line 2, column 1)"),
     ("// rhai\neval(\"40 + 2\")", "eval", "(line 2, column 1)"),
     ("// rhai\nlet a = 1;\nsleep(5)", "sleep", "(line 3, column 1)"),
+    ("// rhai\nregex_match(\"a\", \"(a\")", "", "(line 2, column 18)"),
+];
+
+/// What is kept for somebody to work over, and refuses everybody until then: the text, why, and where.
+pub const MARKED: &[(&str, &str, &str)] = &[
+    ("# python\nif user.is_active:\n    return sudo(user)", "sudo", "(line 3, column 12)"),
     ("# python\nimport os\nreturn os.environ['HOME']", "os", "(line 2, column 8)"),
     ("# python\nreturn open('/etc/passwd').read()", "open", "(line 2, column 8)"),
     ("# python\nreturn __import__('os').system('id')", "__import__", "(line 2, column 8)"),
@@ -132,5 +137,4 @@ pub const REFUSED: &[(&str, &str, &str)] = &[
     ("# python\nreturn request.user.no_such_field", "no_such_field", "(line 2, column 21)"),
     ("# python\nreturn user._meta.concrete_model", "_meta", "(line 2, column 13)"),
     ("# python\nreturn eval('1 + 1')", "eval", "(line 2, column 8)"),
-    ("// rhai\nregex_match(\"a\", \"(a\")", "", "(line 2, column 18)"),
 ];

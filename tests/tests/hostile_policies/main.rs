@@ -13,7 +13,9 @@ use futures::future::join_all;
 use serde_json::{Value, json};
 use tokio::net::{TcpListener, UdpSocket};
 
-use list::{HOSTILE, Hostile, REFUSED};
+use list::{HOSTILE, Hostile, MARKED, REFUSED};
+
+const POLICIES: &str = "/api/v3/policies/expression/";
 
 /// People who sign in at a time.
 const LOGINS: usize = 64;
@@ -46,7 +48,10 @@ impl House {
         let house = Self { server: start.start().await, _name_server: name_server, silent };
         house
             .server
-            .make("policies/expression", &json!({ "name": "itself", "expression": "ak_call_policy(\"itself\").passing" }))
+            .make(
+                "policies/expression",
+                &json!({ "name": "itself", "expression": "// rhai\nak_call_policy(\"itself\").passing" }),
+            )
             .await;
         let mut stages = Vec::new();
         for (kind, name) in [("identification", "identification"), ("password", "password"), ("user_login", "login")] {
@@ -184,12 +189,32 @@ async fn alive_while(house: &House, goes_on: impl Fn() -> bool) -> Vec<Duration>
 async fn what_reaches_for_more_than_it_may_is_not_even_kept() {
     let server = Server::start().await;
     let admin = server.admin();
+    let kept = async || admin.get(POLICIES).await.body["pagination"]["count"].clone();
+    let before = kept().await;
     for (expression, reason, place) in REFUSED {
-        let reply = admin.post("/api/v3/policies/expression/", &json!({ "name": "refused", "expression": expression })).await;
+        let reply = admin.post(POLICIES, &json!({ "name": "refused", "expression": expression })).await;
         assert_eq!(reply.status, 400, "{expression}: {}", reply.text);
         contract().assert_valid("ValidationError", &reply.body);
         let told = reply.body["expression"][0].as_str().expect("a reason at the field");
         assert!(told.contains(reason) && told.contains(place), "{expression}: {told}");
     }
-    assert_eq!(admin.get("/api/v3/policies/expression/").await.body["pagination"]["count"], json!(0));
+    assert_eq!(kept().await, before);
+}
+
+#[tokio::test]
+async fn python_that_reaches_for_more_than_it_may_is_marked_and_refuses() {
+    let server = Server::start().await;
+    let admin = server.admin();
+    for (number, (expression, reason, place)) in MARKED.iter().enumerate() {
+        let policy = server.make("policies/expression", &json!({ "name": slug(number), "expression": expression })).await;
+        let warned = server.events("configuration_warning").await;
+        let told: Vec<String> = warned.iter().map(|event| event.context["remarks"]["expression"].to_string()).collect();
+        assert!(told.iter().any(|told| told.contains(reason) && told.contains(place)), "{expression}: {told:?}");
+        let application = server.make("core/applications", &json!({ "name": slug(number), "slug": slug(number) })).await;
+        let binding = json!({ "target": application["pk"], "policy": policy["pk"], "order": 0, "negate": true });
+        server.make("policies/bindings", &binding).await;
+        let may = admin.get(&format!("/api/v3/core/applications/{}/check_access/", slug(number))).await;
+        assert_eq!(may.body["passing"], json!(false), "{expression}: {}", may.text);
+    }
+    assert_eq!(server.events("policy_exception").await.len(), MARKED.len());
 }

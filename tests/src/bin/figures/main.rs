@@ -5,13 +5,15 @@
 //! ```
 //!
 //! The server is the real program in a process of its own; what is measured inside says so. Times are medians, and worth
-//! something only beside other figures of the same run. With `--small` everything is little: whether all of it works.
+//! something only beside other figures of the same run. With `--small` everything is little: whether all of it works; with
+//! `--policies` there are only the rows of policies.
 
 mod blueprints;
 mod engines;
 mod machine;
 mod objects;
 mod people;
+mod policies;
 mod processes;
 mod table;
 mod writes;
@@ -25,23 +27,41 @@ struct Scale {
     logins: usize,
     /// Requests of a series.
     requests: usize,
+    /// Evaluations of a script.
+    evaluations: u32,
+    /// How long CPython is measured at the least, in seconds.
+    seconds: f64,
     /// How long the server is left alone, in seconds.
     idle: u64,
 }
 
-const FULL: Scale = Scale { objects: 10_000, few_users: 1_000, many_users: 100_000, logins: 1_000, requests: 500, idle: 65 };
-const SMALL: Scale = Scale { objects: 200, few_users: 20, many_users: 100, logins: 20, requests: 10, idle: 1 };
+const FULL: Scale = Scale {
+    objects: 10_000,
+    few_users: 1_000,
+    many_users: 100_000,
+    logins: 1_000,
+    requests: 500,
+    evaluations: 200_000,
+    seconds: 0.3,
+    idle: 65,
+};
+const SMALL: Scale =
+    Scale { objects: 200, few_users: 20, many_users: 100, logins: 20, requests: 10, evaluations: 200, seconds: 0.01, idle: 1 };
 
 #[tokio::main]
 async fn main() {
     let scale = if std::env::args().any(|argument| argument == "--small") { SMALL } else { FULL };
     ak_tests::install_crypto_provider();
     println!("| what | figure | aim |\n|---|---|---|");
+    if std::env::args().any(|argument| argument == "--policies") {
+        return policies::policies(&scale).await;
+    }
     processes::size();
     processes::starts().await;
     processes::logins(&scale).await;
     processes::pages(&scale).await;
     machine::machine().await;
+    policies::policies(&scale).await;
     blueprints::blueprints().await;
     objects::objects(&scale).await;
     writes::writes(&scale).await;
