@@ -98,7 +98,7 @@ async fn an_error_is_not_taken_for_a_refusal() {
 async fn a_broken_file_is_named_with_the_place() {
     let table = [
         ("admins_only.rhai", "return user", "return usr", "usr", "line 2"),
-        ("business_hours.py", "import datetime", "import requests", "requests", "line 1"),
+        ("business_hours.py", "import datetime", "import os", "`os`", "line 1"),
         ("weekdays.cases.yaml", "cases:", "casses:", "casses", "line 1"),
         ("avatar.cases.yaml", "result: true", "result: maybe", "", "line 6"),
         ("avatar.cases.yaml", "attributes: {", "colour: {", "colour", "line 2"),
