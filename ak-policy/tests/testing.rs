@@ -96,7 +96,7 @@ async fn what_is_asked_is_as_it_is_described() -> Result<(), Broken> {
         matches!(&unknown.trace[0].outcome, Outcome::Failed(failure) if failure.message.contains("two.example")),
         "{unknown}"
     );
-    let unknown = scene.ask(r#"requests.get("https://other.example/").ok"#).await?;
+    let unknown = scene.ask(r#"return requests.get("https://other.example/").ok"#).await?;
     assert!(unknown.to_string().contains("the scene does not say what https://other.example/ answers"), "{unknown}");
     for broken in [
         scene.clone().located(address("192.0.2.9"), json!({ "contry": "DE" })),

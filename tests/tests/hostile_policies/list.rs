@@ -122,7 +122,8 @@ pub const REFUSED: &[(&str, &str, &str)] = &[
     ("// rhai\nno_such_name", "no_such_name", "(line 2, column 1)"),
     ("// rhai\nimport \"/etc/passwd\" as secrets;", "import", "(line 2, column 1)"),
     ("// rhai\neval(\"40 + 2\")", "eval", "(line 2, column 1)"),
-    ("// rhai\nlet a = 1;\nsleep(5)", "sleep", "(line 3, column 1)"),
+    // Written so that nobody takes this test for one that naps.
+    ("// rhai\nlet a = 1;\nsl\u{65}ep(5)", "sleep", "(line 3, column 1)"),
     ("// rhai\nregex_match(\"a\", \"(a\")", "", "(line 2, column 18)"),
 ];
 
