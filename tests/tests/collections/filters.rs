@@ -316,6 +316,7 @@ async fn every_collection_is_searched() {
             "stages/all" => ("ALL-DENY", "all-dummy"),
             "policies/all" => ("ALWAYS", "unbound"),
             "propertymappings/all" => ("ALL-OWN", "all-theirs"),
+            "providers/all" => ("ALL-TIED", "all-free"),
             "core/brands" => ("ONE.EX", "two.ex"),
             _ => ("ONE", "two"),
         };

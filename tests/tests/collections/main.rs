@@ -58,7 +58,8 @@ fn certificate(name: &str, algorithm: &'static rcgen::SignatureAlgorithm) -> (St
 }
 
 /// Collections of records, which `people.rs` and `oidc/clients.rs` hold against the contract.
-const PEOPLE: [&str; 10] = [
+const PEOPLE: [&str; 11] = [
+    "core/authenticated_sessions",
     "oauth2/access_tokens",
     "oauth2/authorization_codes",
     "oauth2/refresh_tokens",
