@@ -1,5 +1,7 @@
 //! What a browser calls itself, in words that people know.
 
+use serde_json::{Value, json};
+
 /// `Firefox on Linux` from a `User-Agent` (RFC 9110, section 10.1.5). Browsers name each other in theirs, so the order counts.
 pub(crate) fn in_words(user_agent: &str) -> String {
     let named = |list: &[(&str, &'static str)]| list.iter().find(|(sign, _)| user_agent.contains(sign)).map(|(_, name)| *name);
@@ -28,6 +30,29 @@ pub(crate) fn in_words(user_agent: &str) -> String {
         // A program: what it calls itself, without the rest.
         (None, None) => user_agent.split([' ', '(']).next().filter(|name| !name.is_empty()).unwrap_or("Unknown").to_owned(),
     }
+}
+
+/// A `User-Agent` taken apart, as the contract shows it: who made the device, the system and the browser, and its version.
+pub(crate) fn parts(user_agent: &str) -> Value {
+    let words = in_words(user_agent);
+    let (browser, system) = words.split_once(" on ").unwrap_or((&words, "Other"));
+    let signs = ["Edg/", "OPR/", "SamsungBrowser/", "Firefox/", "FxiOS/", "CriOS/", "Chrome/", "Version/"];
+    let version = signs.iter().find_map(|sign| user_agent.split_once(sign)).map_or("", |(_, rest)| rest);
+    let version = version.split(|c: char| !c.is_ascii_digit() && c != '.').next().unwrap_or_default();
+    let mut numbers = version.split('.').map(str::to_owned);
+    let mut number = || numbers.next().unwrap_or_default();
+    let family = match system {
+        "iPhone" | "iPad" => system,
+        "macOS" => "Mac",
+        _ => "Other",
+    };
+    let brand = matches!(family, "iPhone" | "iPad" | "Mac").then_some("Apple");
+    json!({
+        "device": { "brand": brand, "family": family, "model": brand.map(|_| family) },
+        "os": { "family": system, "major": null, "minor": null, "patch": null, "patch_minor": null },
+        "user_agent": { "family": browser, "major": number(), "minor": number(), "patch": number() },
+        "string": user_agent,
+    })
 }
 
 #[cfg(test)]

@@ -188,7 +188,7 @@ impl App {
 
 /// Where the account is signed in: this session first, then the one that was used last. Twenty are enough to look at.
 async fn sessions(app: &App, visit: &Visit, user: i64) -> ak_store::Result<Vec<SessionView>> {
-    let filter = SessionFilter { user: Some(user), valid_at: Some(app.store().clock().now()) };
+    let filter = SessionFilter { user: Some(user), valid_at: Some(app.store().clock().now()), ..SessionFilter::default() };
     let mut sessions = app.store().read().await?.sessions().list(&filter, Page::first(100)).await?;
     let own = visit.session.as_ref().map(|s| s.id);
     sessions.sort_by_key(|s| (own != Some(s.id), std::cmp::Reverse(s.last_used)));

@@ -50,7 +50,7 @@ mod services;
 #[cfg(feature = "testing")]
 pub mod testing;
 
-pub use application::{Application, LaunchUrl, Provider};
+pub use application::{Application, ApplicationEntitlement, LaunchUrl, Provider};
 pub use binding::{EngineMode, POLICY_FIELDS, PolicyBinding, PolicyShown, PolicyTarget, partial_group, partial_user};
 pub use cache::DecisionCache;
 pub use chrono_tz::Tz;

@@ -4,6 +4,7 @@
 //! - [`database`] says where products under test keep their data: SQLite or PostgreSQL.
 //! - [`browser`] drives a real Chromium.
 //! - [`fuzz`] is what the fuzz targets do with their input.
+//! - [`party`] runs clients that others have written.
 //! - [`proxy`] is a network that can fail.
 //! - [`server`] starts the product inside a test, [`program`] as a process of its own.
 
@@ -12,6 +13,7 @@ pub mod contract;
 pub mod database;
 pub mod fuzz;
 mod making;
+pub mod party;
 pub mod program;
 pub mod proxy;
 pub mod server;

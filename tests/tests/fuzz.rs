@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use ak_tests::fuzz::oauth2::{AUTHORIZE_CORPUS, Authorize, Tokens};
 use ak_tests::fuzz::scripts::{Evaluator, PYTHON_CORPUS, SCRIPT_CORPUS, translator};
 use ak_tests::fuzz::{BLUEPRINT_CORPUS, Blueprints, CONFIG_CORPUS, EXECUTOR_CORPUS, Executor, config_yaml};
 use proptest::prelude::*;
@@ -50,6 +51,9 @@ fn change() -> impl Strategy<Value = Change> {
         Just("|x| ".to_owned()),
         Just("return ".to_owned()),
         Just(" == ".to_owned()),
+        Just("&redirect_uri=".to_owned()),
+        Just("%2F%2E%2E%2F".to_owned()),
+        Just("%0D%0A".to_owned()),
         "\\PC{0,8}",
     ];
     prop_oneof![
@@ -92,7 +96,7 @@ fn mutated(corpus: &[&str], seed: Index, changes: &[Change]) -> Vec<u8> {
     data
 }
 
-fn try_mutations(corpus: &'static [&'static str], cases: u32, target: impl Fn(&[u8])) {
+fn try_mutations(corpus: &[&str], cases: u32, target: impl Fn(&[u8])) {
     corpus.iter().for_each(|seed| target(seed.as_bytes()));
     let begun = Instant::now();
     loop {
@@ -119,6 +123,19 @@ fn longer() -> Duration {
 fn no_answer_to_the_executor_breaks_the_flow_or_signs_in_without_the_password() {
     let executor = Executor::new();
     try_mutations(EXECUTOR_CORPUS, 3_000, |data| executor.run(data));
+}
+
+#[test]
+fn no_query_leads_a_browser_to_an_address_that_is_not_registered() {
+    let client = Authorize::default();
+    try_mutations(AUTHORIZE_CORPUS, 10_000, |data| client.run(data));
+}
+
+#[test]
+fn no_token_says_what_was_not_signed() {
+    let tokens = Tokens::default();
+    let corpus: Vec<&str> = tokens.corpus.iter().map(String::as_str).collect();
+    try_mutations(&corpus, 2_000, |data| tokens.run(data));
 }
 
 #[test]

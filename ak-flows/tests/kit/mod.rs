@@ -136,7 +136,7 @@ impl House {
 
     /// How many sessions there are of an account, or at all.
     pub(crate) async fn sessions(&self, user: Option<i64>) -> u64 {
-        let filter = SessionFilter { user, valid_at: None };
+        let filter = SessionFilter { user, ..SessionFilter::default() };
         self.store.read().await.unwrap().sessions().count(&filter).await.unwrap()
     }
 

@@ -1,5 +1,6 @@
 //! Applications: what people sign in for.
 
+mod entitlement;
 mod launch;
 mod provider;
 
@@ -9,6 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use entitlement::ApplicationEntitlement;
 pub use launch::LaunchUrl;
 pub use provider::Provider;
 

@@ -20,7 +20,7 @@ pub use unique_password::UniquePasswordPolicy;
 
 use ak_store::model::Registry;
 
-use crate::application::Application;
+use crate::application::{Application, ApplicationEntitlement};
 use crate::binding::{POLICY_FIELDS, PolicyBinding};
 use crate::policy::Policy;
 use crate::role::Role;
@@ -31,6 +31,7 @@ pub fn kinds(registry: Registry) -> Registry {
     registry
         .with::<PolicyBinding>()
         .with::<Application>()
+        .with::<ApplicationEntitlement>()
         .with::<Role>()
         .with::<ExpressionPolicy>()
         .with::<DummyPolicy>()

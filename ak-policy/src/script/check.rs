@@ -12,7 +12,6 @@ const LATER: &[(&str, &str)] = &[
     ("ak_create_jwt_raw", "it comes with the OAuth2 provider"),
     ("ak_send_email", "it comes with e-mail"),
     ("ak_user_has_authenticator", "it comes with authenticator devices"),
-    ("app_entitlements", "it comes with application entitlements"),
     ("ak_devices_for_user", "it comes with authenticator devices"),
     ("ak_system_settings", "it comes with the settings of the system"),
     ("reverse_dns", "names of addresses cannot be looked up yet"),

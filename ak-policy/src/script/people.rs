@@ -3,15 +3,17 @@
 use std::sync::Arc;
 
 use ak_store::directory::Person;
-use ak_store::model::user_uid;
+use ak_store::model::{Ref, user_uid};
 use ak_store::records::Group;
 use rhai::{Array, Dynamic, Map};
 use serde_json::Value;
 
+use super::request::ObjectView;
 use super::run::Run;
 use super::table::Table;
 use super::time::Moment;
 use super::value::{Wrong, to_map, to_object};
+use crate::application::ApplicationEntitlement;
 use crate::policy::PolicyEffect;
 use crate::services::Conditions;
 
@@ -42,6 +44,14 @@ impl User {
 
     fn pk(&self) -> Option<i64> {
         self.0.as_ref().map(|p| p.user.pk)
+    }
+
+    fn entitlements(&self, application: &ObjectView) -> Result<Array, Wrong> {
+        let run = Run::current()?;
+        let Some(person) = &self.0 else { return Ok(Array::new()) };
+        let held = ApplicationEntitlement::of(&run.request.snapshot, person, Ref::new(application.0));
+        let held = held.map_err(|failure| Wrong::from(failure.to_string()))?;
+        Ok(held.into_iter().map(|(at, _)| Dynamic::from(ObjectView(at.pk()))).collect())
     }
 
     fn groups(&self, inherited: bool) -> Groups {
@@ -268,6 +278,16 @@ fn users(table: &mut Table) {
             "group_attributes(user: User, request: Request) -> Map",
             "The same; the request makes no difference.",
             |u: &mut User, _: super::request::RequestView| u.read(|p| to_map(&p.attributes()), Map::new()),
+        )
+        .function(
+            "app_entitlements(user: User, application: Object) -> Array",
+            "What the account may do inside an application: its entitlements, by name.",
+            |u: &mut User, application: ObjectView| -> Result<Array, Wrong> { u.entitlements(&application) },
+        )
+        .function(
+            "app_entitlements(user: User, application: ()) -> Array",
+            "Nothing: there is no application.",
+            |_: &mut User, (): ()| Array::new(),
         )
         .function(
             "has_usable_password(user: User) -> bool",

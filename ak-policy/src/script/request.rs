@@ -6,6 +6,8 @@ use std::sync::Arc;
 use ak_store::model::{People, Pk};
 use rhai::{Dynamic, Map};
 
+use crate::application::{Application, Provider};
+
 use super::context::ContextView;
 use super::people::User;
 use super::run::Run;
@@ -27,6 +29,10 @@ impl ObjectView {
         let run = Run::current()?;
         let snapshot = &run.request().snapshot;
         let Some(object) = snapshot.object(self.0) else { return Err("the object is not there any more".into()) };
+        if name == "application" && snapshot.view::<dyn Provider>(object).is_some() {
+            let application = Application::of_provider(snapshot, object.pk).map(|(at, _)| Self(at.pk()));
+            return Ok(Some(application.map_or(Dynamic::UNIT, Dynamic::from)));
+        }
         if name == "pk" {
             return Ok(Some(to_dynamic(&self.0.value())));
         }

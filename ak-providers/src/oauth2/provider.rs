@@ -126,7 +126,7 @@ pub struct OAuth2Provider {
     pub grant_types: Vec<GrantType>,
     /// The client's name.
     #[serde(default)]
-    #[schemars(length(max = 255))]
+    #[schemars(length(min = 1, max = 255))]
     pub client_id: String,
     /// The client's secret.
     #[serde(default)]

@@ -44,6 +44,9 @@ pub async fn add_and_expire(pair: Pair) {
     assert_eq!(sessions.lookup(&hash(2), at(59)).await.unwrap(), Some(bare));
     assert_eq!(sessions.lookup(&hash(1), at(60)).await.unwrap(), None);
     assert_eq!(sessions.lookup(&hash(9), at(0)).await.unwrap(), None);
+    assert_eq!(sessions.find_by_half(&[1; 16], at(59)).await.unwrap(), Some(session(1, None)));
+    assert_eq!(sessions.find_by_half(&[1; 16], at(60)).await.unwrap(), None);
+    assert_eq!(sessions.find_by_half(&[9; 16], at(0)).await.unwrap(), None);
     drop(view);
     let error = pair.write().await.sessions().add(&session(1, None)).await.unwrap_err();
     assert!(matches!(error, StoreError::Taken("id")), "{error}");
@@ -63,7 +66,12 @@ pub async fn lists(pair: Pair) {
         (all(), Page { offset: 1, limit: 2 }, &[3, 2]),
         (SessionFilter { user: Some(ada.pk), ..all() }, Page::ALL, &[2, 1]),
         (SessionFilter { valid_at: Some(at(60)), ..all() }, Page::ALL, &[2]),
-        (SessionFilter { user: Some(bob.pk), valid_at: Some(at(60)) }, Page::ALL, &[]),
+        (SessionFilter { user: Some(bob.pk), valid_at: Some(at(60)), ..all() }, Page::ALL, &[]),
+        (SessionFilter { signed_in: true, ..all() }, Page::ALL, &[3, 2, 1]),
+        (SessionFilter { last_ip: Some("192.0.2.1".parse().unwrap()), ..all() }, Page::ALL, &[]),
+        (SessionFilter { last_ip: session(1, None).last_ip, ..all() }, Page::ALL, &[4, 3, 2, 1]),
+        (SessionFilter { last_user_agent: Some("Mozilla".into()), ..all() }, Page::ALL, &[]),
+        (SessionFilter { last_user_agent: Some("Mozilla/5.0 (ü)".into()), ..all() }, Page::ALL, &[4, 3, 2, 1]),
     ] {
         assert_eq!(keys(&view.sessions().list(&filter, page).await.unwrap()), expected, "{filter:?}");
         if page == Page::ALL {

@@ -20,6 +20,9 @@ impl State {
         self.sessions.values().filter(|session| {
             filter.user.is_none_or(|user| session.user == Some(user))
                 && filter.valid_at.is_none_or(|moment| session.expires > moment)
+                && (!filter.signed_in || session.user.is_some())
+                && filter.last_ip.is_none_or(|ip| session.last_ip == Some(ip))
+                && filter.last_user_agent.as_ref().is_none_or(|agent| session.last_user_agent == *agent)
         })
     }
 
@@ -52,6 +55,11 @@ impl State {
 impl Sessions for Tx {
     async fn lookup(&mut self, id: &Hash, now: DateTime<Utc>) -> Result<Option<Session>> {
         Ok(self.state.sessions.get(id).filter(|session| session.expires > now).map(|session| Session::clone(session)))
+    }
+
+    async fn find_by_half(&mut self, half: &[u8; 16], now: DateTime<Utc>) -> Result<Option<Session>> {
+        let found = self.state.sessions.values().find(|session| session.id.starts_with(half) && session.expires > now);
+        Ok(found.map(|session| Session::clone(session)))
     }
 
     async fn list(&mut self, filter: &SessionFilter, part: Page) -> Result<Vec<Session>> {

@@ -41,6 +41,12 @@ pub struct SessionFilter {
     pub user: Option<i64>,
     /// Still valid at this moment.
     pub valid_at: Option<DateTime<Utc>>,
+    /// Only those in which somebody has signed in.
+    pub signed_in: bool,
+    /// Last used from this address.
+    pub last_ip: Option<IpAddr>,
+    /// Last used with exactly this `User-Agent`.
+    pub last_user_agent: Option<String>,
 }
 
 /// Browser sessions.
@@ -48,6 +54,8 @@ pub struct SessionFilter {
 pub trait Sessions: Send {
     /// The session with this hash, if it is valid at `now`.
     async fn lookup(&mut self, id: &[u8; 32], now: DateTime<Utc>) -> Result<Option<Session>>;
+    /// The session whose hash begins with these bytes, if it is valid at `now`: for who is not to know the whole.
+    async fn find_by_half(&mut self, half: &[u8; 16], now: DateTime<Utc>) -> Result<Option<Session>>;
     /// The sessions that `filter` lets through, the last used first.
     async fn list(&mut self, filter: &SessionFilter, page: Page) -> Result<Vec<Session>>;
     /// How many sessions `filter` lets through.

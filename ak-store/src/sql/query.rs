@@ -100,6 +100,11 @@ impl Conditions {
         self.and_made(&condition.replace('#', &place));
     }
 
+    /// A condition without a value.
+    pub(super) fn and_plain(&mut self, condition: &'static str) {
+        self.and_made(condition);
+    }
+
     /// A condition in which `#` stands for the list of `values`, where there are any.
     pub(super) fn and_in(&mut self, condition: &'static str, values: impl IntoIterator<Item: Into<Param>>) {
         let places: Vec<String> = values.into_iter().map(|value| self.place(value)).collect();

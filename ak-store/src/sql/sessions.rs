@@ -14,6 +14,7 @@ use crate::records::{CLEAN_BATCH, NewTask, Page, Session, SessionFilter, Session
 
 statements! {
     LOOKUP = "SELECT * FROM session WHERE id = $1 AND expires > $2";
+    FIND_BY_HALF = "SELECT * FROM session WHERE id >= $1 AND id <= $2 AND expires > $3 ORDER BY id LIMIT 1";
     ADD = "INSERT INTO session (id, user_pk, plan, turn, data, created, last_used, expires, last_ip, last_user_agent)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
     SWAP_PLAN = "UPDATE session SET plan = $1, data = $2, turn = turn + 1 WHERE id = $3 AND turn = $4";
@@ -46,6 +47,11 @@ fn conditions(filter: &SessionFilter) -> Conditions {
     let mut all = Conditions::default();
     all.and("user_pk = #", filter.user);
     all.and("expires > #", filter.valid_at);
+    if filter.signed_in {
+        all.and_plain("user_pk IS NOT NULL");
+    }
+    all.and("last_ip = #", filter.last_ip.map(|ip| ip.to_string()));
+    all.and("last_user_agent = #", filter.last_user_agent.as_deref());
     all
 }
 
@@ -78,6 +84,11 @@ fn read(row: &Row) -> Result<Session> {
 impl Sessions for Tx {
     async fn lookup(&mut self, id: &[u8; 32], now: DateTime<Utc>) -> Result<Option<Session>> {
         self.one(self.held(LOOKUP).bind(id).bind(now), read).await
+    }
+
+    async fn find_by_half(&mut self, half: &[u8; 16], now: DateTime<Utc>) -> Result<Option<Session>> {
+        let (first, last) = ends(half);
+        self.one(Query::new(FIND_BY_HALF).bind(&first).bind(&last).bind(now), read).await
     }
 
     async fn list(&mut self, filter: &SessionFilter, page: Page) -> Result<Vec<Session>> {
@@ -146,6 +157,16 @@ impl Sessions for Tx {
         self.write(Query::new(FORGET_OF_LOST)).await?;
         Ok(ended)
     }
+}
+
+/// The least and the greatest id that begin with these bytes.
+fn ends(half: &[u8; 16]) -> ([u8; 32], [u8; 32]) {
+    let fill = |rest: u8| {
+        let mut id = [rest; 32];
+        id.iter_mut().zip(half).for_each(|(to, from)| *to = *from);
+        id
+    };
+    (fill(0), fill(u8::MAX))
 }
 
 /// The id of no session: no digest is that.

@@ -84,6 +84,10 @@ async fn cases(server: &Server) -> Vec<Case> {
         if sample.path == "propertymappings/provider/scope" {
             asks.push(("managed__isnull", Some("false".into()), Some("true".into())));
         }
+        if sample.path == "providers/oauth2" {
+            let tied = json!({ "name": "tied", "slug": "tied", "provider": one["pk"] });
+            asks.push(("application", server.make("core/applications", &tied).await["pk"].as_str().map(str::to_owned), None));
+        }
         if sample.path == "flows/bindings" {
             let bind = async |binding: &Value, order: i32| {
                 let bound = json!({ "target": binding["pk"], "policy": policy["pk"], "order": order });
@@ -96,6 +100,15 @@ async fn cases(server: &Server) -> Vec<Case> {
     let all = |path, one, two, asks| Case { path, one, two, moot: &[], asks };
     let stage = async |kind: &str| server.make(&format!("stages/{kind}"), &json!({ "name": format!("all-{kind}") })).await;
     cases.push(all("stages/all", stage("deny").await, stage("dummy").await, Vec::new()));
+    let flow = server.key_of("flows/instances", "slug=first").await;
+    let provider = async |name: &str| {
+        let fields = json!({ "name": name, "authorization_flow": flow, "invalidation_flow": flow, "redirect_uris": [] });
+        server.make("providers/oauth2", &fields).await
+    };
+    let (tied, free) = (provider("all-tied").await, provider("all-free").await);
+    server.make("core/applications", &json!({ "name": "all", "slug": "all", "provider": tied["pk"] })).await;
+    let asks = vec![("application__isnull", Some("false".into()), Some("true".into()))];
+    cases.push(all("providers/all", tied, free, asks));
     let mapping = async |name: &str, managed: Option<&str>| {
         let fields = json!({ "name": name, "scope_name": name, "expression": "#{}", "managed": managed });
         server.make("propertymappings/provider/scope", &fields).await
@@ -114,7 +127,8 @@ const NO_PROMPTS: &[&str] = &["promptstage__isnull"];
 /// What a list is asked for besides filters, and tests of their own.
 const PAGING: [&str; 4] = ["ordering", "page", "page_size", "search"];
 /// Filters without two ordinary objects that differ in them, each with a test of its own below, in `applications.rs` or in `roles.rs`.
-const ELSEWHERE: [(&str, &str); 11] = [
+const ELSEWHERE: [(&str, &str); 12] = [
+    ("providers/all", "backchannel"),
     ("rbac/roles", "groups"),
     ("rbac/roles", "inherited"),
     ("rbac/roles", "managed"),
@@ -248,6 +262,15 @@ fn is_later(server: &Server, path: &str, field: &str) -> bool {
 }
 
 #[tokio::test]
+async fn no_provider_works_behind_an_application_yet() {
+    let server = start().await;
+    let cases = cases(&server).await;
+    let all = cases.iter().find(|case| case.path == "providers/all").unwrap();
+    assert_eq!(both(&server, all, &[("backchannel", "false")]).await, (true, true));
+    assert_eq!(both(&server, all, &[("backchannel", "true")]).await, (false, false));
+}
+
+#[tokio::test]
 async fn of_several_conditions_all_hold_and_of_several_values_one() {
     let server = start().await;
     let cases = cases(&server).await;
@@ -293,6 +316,7 @@ async fn every_collection_is_searched() {
             "stages/all" => ("ALL-DENY", "all-dummy"),
             "policies/all" => ("ALWAYS", "unbound"),
             "propertymappings/all" => ("ALL-OWN", "all-theirs"),
+            "providers/all" => ("ALL-TIED", "all-free"),
             "core/brands" => ("ONE.EX", "two.ex"),
             _ => ("ONE", "two"),
         };

@@ -57,8 +57,12 @@ fn certificate(name: &str, algorithm: &'static rcgen::SignatureAlgorithm) -> (St
     (certificate.pem(), key.serialize_pem())
 }
 
-/// Collections that `people.rs` holds against the contract.
-const PEOPLE: [&str; 7] = [
+/// Collections of records, which `people.rs` and `oidc/clients.rs` hold against the contract.
+const PEOPLE: [&str; 11] = [
+    "core/authenticated_sessions",
+    "oauth2/access_tokens",
+    "oauth2/authorization_codes",
+    "oauth2/refresh_tokens",
     "policies/reputation/scores",
     "core/users",
     "core/groups",
@@ -89,15 +93,30 @@ async fn samples(server: &Server) -> Vec<Sample> {
         server.make("crypto/certificatekeypairs", &json!({ "name": "used", "certificate_data": ec, "key_data": ec_key })).await;
     let pair2 = server.make("crypto/certificatekeypairs", &json!({ "name": "used too", "certificate_data": ec })).await;
     let app = server.make("core/applications", &json!({ "name": "used", "slug": "used" })).await;
+    let other = server.make("core/applications", &json!({ "name": "other", "slug": "other" })).await;
+    let scope = |n: &str| json!({ "name": n, "scope_name": n, "expression": "#{}" });
+    let (m, n) = (
+        server.make("propertymappings/provider/scope", &scope("m")).await,
+        server.make("propertymappings/provider/scope", &scope("n")).await,
+    );
+    let provider = json!({ "name": "used", "authorization_flow": a, "invalidation_flow": a, "redirect_uris": [] });
+    let provider = server.make("providers/oauth2", &provider).await;
     vec![
         Sample {
             path: "core/applications",
             one: json!({ "name": "One", "slug": "one", "group": "g", "meta_launch_url": "https://one.example/", "open_in_new_tab": true,
                 "meta_icon": "https://one.example/icon.svg", "meta_description": "First", "meta_publisher": "Ada", "meta_hide": true,
-                "policy_engine_mode": "all" }),
+                "policy_engine_mode": "all", "provider": provider["pk"] }),
             two: json!({ "name": "Two", "slug": "two", "group": "h", "meta_launch_url": "https://two.example/", "meta_description": "Second",
                 "meta_publisher": "Grace" }),
             change: json!({ "meta_description": "Changed" }),
+            moot: &[],
+        },
+        Sample {
+            path: "core/application_entitlements",
+            one: json!({ "name": "one", "app": app["pk"], "attributes": { "a": 1 } }),
+            two: json!({ "name": "two", "app": other["pk"] }),
+            change: json!({ "name": "changed" }),
             moot: &[],
         },
         Sample {
@@ -190,6 +209,19 @@ async fn samples(server: &Server) -> Vec<Sample> {
                 "managed": "example.org/one" }),
             two: json!({ "name": "two", "expression": "#{ a: 2 }", "scope_name": "second", "description": "Two" }),
             change: json!({ "scope_name": "changed", "managed": "example.org/changed" }),
+            moot: &[],
+        },
+        Sample {
+            path: "providers/oauth2",
+            one: json!({ "name": "one", "authentication_flow": b, "authorization_flow": a, "invalidation_flow": b,
+                "property_mappings": [m["pk"]], "client_type": "public", "grant_types": ["authorization_code"], "client_id": "first",
+                "client_secret": "a secret", "access_code_validity": "minutes=2", "access_token_validity": "minutes=3",
+                "refresh_token_validity": "minutes=4", "refresh_token_threshold": "minutes=1", "include_claims_in_id_token": false,
+                "signing_key": pair["pk"], "logout_uri": "https://one.example/logout", "sub_mode": "user_upn", "issuer_mode": "global",
+                "redirect_uris": [{ "matching_mode": "regex", "url": "https://one\\.example/.*", "redirect_uri_type": "logout" }] }),
+            two: json!({ "name": "two", "authorization_flow": b, "invalidation_flow": a, "property_mappings": [n["pk"]],
+                "redirect_uris": [{ "matching_mode": "strict", "url": "https://two.example/" }] }),
+            change: json!({ "client_id": "changed", "access_token_validity": "hours=2" }),
             moot: &[],
         },
         Sample {
@@ -325,7 +357,7 @@ impl Sample {
             .filter(|p| p.starts_with(&base) && p.matches('/').count() == base.matches('/').count() + 1);
         let template = paths.next().unwrap_or_else(|| panic!("the contract has no objects at {}", self.path)).to_owned();
         let key = if template.contains("{slug}") { &object["slug"] } else { pk(object) };
-        (template, format!("{}{}/", self.list(), key.as_str().unwrap()))
+        (template, format!("{}{}/", self.list(), key_text(key)))
     }
 
     /// The contract's path of an object's users.
@@ -334,8 +366,13 @@ impl Sample {
     }
 }
 
+/// A key as it stands in a path.
+fn key_text(key: &Value) -> String {
+    key.as_str().map_or_else(|| key.to_string(), str::to_owned)
+}
+
 fn pk(object: &Value) -> &Value {
-    object.get("pk").or_else(|| object.get("brand_uuid")).unwrap()
+    ["pk", "brand_uuid", "pbm_uuid"].iter().find_map(|name| object.get(*name)).unwrap()
 }
 
 #[tokio::test]

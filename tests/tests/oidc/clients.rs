@@ -291,3 +291,39 @@ async fn what_clients_were_given_is_listed_and_can_be_taken_away() {
     let preview = format!("/api/v3/providers/oauth2/{}/preview_user/?for_user={}", house.provider["pk"], house.ada.pk);
     assert_eq!(admin.get(&preview).await.body["preview"]["email"], "ada@example.com");
 }
+
+#[tokio::test]
+async fn applications_learn_what_people_may_do_in_them() {
+    let house = House::open().await;
+    let mut mappings = Vec::new();
+    for scope in ["openid", "entitlements"] {
+        mappings.push(pk(&house.server, "propertymappings/provider/scope", "scope_name", scope).await);
+    }
+    let python = "return {\"same\": [e.name for e in request.user.app_entitlements(provider.application)]}";
+    let python = json!({ "name": "python", "scope_name": "python", "expression": python });
+    mappings.push(house.server.make("propertymappings/provider/scope", &python).await["pk"].clone());
+    house.change(json!({ "property_mappings": mappings })).await;
+    let staff = house.server.group("staff", &[&house.ada]).await;
+    let guests = house.server.group("guests", &[]).await;
+    for (name, binding) in [
+        ("edit", json!({ "group": staff.pk })),
+        ("admin", json!({ "user": house.ada.pk })),
+        ("elsewhere", json!({ "group": guests.pk })),
+        ("not a guest", json!({ "group": guests.pk, "negate": true })),
+        ("off", json!({ "user": house.ada.pk, "enabled": false })),
+        ("unbound", Value::Null),
+    ] {
+        let body = json!({ "name": name, "app": house.application["pk"] });
+        let made = house.server.make("core/application_entitlements", &body).await;
+        if let Value::Object(mut binding) = binding {
+            binding.extend([("target".to_owned(), made["pbm_uuid"].clone()), ("order".to_owned(), json!(0))]);
+            house.server.make("policies/bindings", &Value::Object(binding)).await;
+        }
+    }
+    let browser = house.server.signed_in("ada").await;
+    let code = house.code(&browser, &[("scope", "openid entitlements python")]).await;
+    let tokens = house.redeem(&code).await.body;
+    let told = house.userinfo(&tokens["access_token"]).await.body;
+    let held = json!(["admin", "edit", "not a guest"]);
+    assert_eq!((&told["entitlements"], &told["roles"], &told["same"]), (&held, &held, &held), "{told}");
+}

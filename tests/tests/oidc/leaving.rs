@@ -148,6 +148,23 @@ async fn a_worker_that_runs_tells_within_a_second_however_the_session_ends() {
     let admin = house.server.admin();
     let ends = async |how: &str, browser: &ak_tests::server::Client| match how {
         "sign-out" => drop(browser.follow("/flows/-/default/invalidation/").await),
+        "administrator" => {
+            let list = admin.get("/api/v3/core/authenticated_sessions/?user__username=ada").await;
+            let mode = ak_tests::contract::Mode::Exact;
+            let contract = ak_tests::contract::contract();
+            contract.validate_answer("GET", "/core/authenticated_sessions/", 200, mode, &list.body).unwrap();
+            assert_eq!(list.body["pagination"]["count"], 1, "{}", list.text);
+            let one = format!("/api/v3/core/authenticated_sessions/{}/", list.body["results"][0]["uuid"].as_str().unwrap());
+            assert_eq!(browser.get(&one).await.body["current"], true);
+            assert_eq!(admin.get(&format!("{one}used_by/")).await.body, json!([]));
+            assert_eq!(admin.delete(&one).await.status, 204);
+            assert_eq!((admin.get(&one).await.status, browser.get(&one).await.status), (404, 403));
+        }
+        "all at once" => {
+            let path = format!("/api/v3/core/authenticated_sessions/bulk_delete/?user_pks={}", house.ada.pk);
+            assert_eq!(browser.delete(&path).await.status, 403);
+            assert_eq!(admin.delete(&path).await.body, json!({ "deleted": 1 }));
+        }
         "another account" => {
             house.server.user("bob").await;
             browser.follow(&house.authorize(&[("prompt", "login")])).await;
@@ -162,7 +179,7 @@ async fn a_worker_that_runs_tells_within_a_second_however_the_session_ends() {
         }
         _ => drop(admin.delete(&format!("/api/v3/core/users/{}/", house.ada.pk)).await),
     };
-    for how in ["sign-out", "another account", "password", "deletion"] {
+    for how in ["sign-out", "administrator", "all at once", "another account", "password", "deletion"] {
         let browser = house.server.signed_in("ada").await;
         let tokens = house.tokens(&browser).await;
         let id_token = house.verified(&tokens["id_token"]).await;

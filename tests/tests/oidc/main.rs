@@ -5,3 +5,4 @@ mod clients;
 mod code;
 mod kit;
 mod leaving;
+mod parties;

@@ -11,6 +11,7 @@ mod records;
 mod reputation;
 mod roles;
 mod service_accounts;
+mod sessions;
 mod token_keys;
 mod tokens;
 mod users;
@@ -29,6 +30,7 @@ pub(super) fn router() -> Router<App> {
         .merge(records::routes::<users::Users>())
         .merge(records::routes::<groups::Groups>())
         .merge(records::routes::<tokens::Tokens>())
+        .merge(sessions::router())
         .route("/core/users/paths/", get(users::paths))
         .route("/core/users/service_account/", post(service_accounts::create))
         .route("/core/users/{key}/set_password/", post(passwords::set))
