@@ -42,6 +42,16 @@ pub fn destination(provider: &ProxyProvider, rd: &str) -> Option<String> {
     is_safe.then(|| format!("{base}{rest}"))
 }
 
+/// The address that the query of a way to sign in wants. nginx cannot encode one: where it stands as it is, the whole rest belongs to it.
+pub fn wanted(query: &str) -> Option<String> {
+    if let Some(rest) = query.strip_prefix("rd=")
+        && (rest.starts_with('/') || split(rest).is_some())
+    {
+        return Some(rest.to_owned());
+    }
+    url::form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "rd").map(|(_, value)| value.into_owned())
+}
+
 /// Scheme, authority and the rest of an absolute address of the web.
 fn split(url: &str) -> Option<(bool, &str, &str)> {
     let (scheme, rest) = url.split_once("://")?;
@@ -122,6 +132,21 @@ mod tests {
         ] {
             assert_eq!(destination(&app, rd), None, "{rd:?}");
             assert_eq!(destination(&all, rd), None, "{rd:?}");
+        }
+    }
+
+    #[test]
+    fn the_page_is_found_encoded_and_as_it_is() {
+        for (query, rd) in [
+            ("rd=https%3A%2F%2Fapp.example%2Fa%3Fb%3Dc%26d%3D%252F", Some("https://app.example/a?b=c&d=%2F")),
+            ("rd=https://app.example/a?b=c&d=%2F", Some("https://app.example/a?b=c&d=%2F")),
+            ("rd=/a?b=c&d=e+f", Some("/a?b=c&d=e+f")),
+            ("x=y&rd=%2Fa", Some("/a")),
+            ("rd=", Some("")),
+            ("x=y", None),
+            ("", None),
+        ] {
+            assert_eq!(wanted(query).as_deref(), rd, "{query}");
         }
     }
 

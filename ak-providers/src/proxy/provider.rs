@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use super::host::Host;
 use super::skip::SkipPaths;
-use crate::oauth2::OAuth2Provider;
+use crate::oauth2::{OAuth2Client, OAuth2Provider};
 use crate::oauth2::provider::{ClientType, GrantType, IssuerMode, LogoutMethod, SubMode};
 use crate::oauth2::redirect_uri::{RedirectUri, RedirectUriType};
 use crate::outpost::Outpost;
@@ -222,7 +222,7 @@ impl Kind for ProxyProvider {
     }
 
     fn roles(is: &mut Roles<Self>) {
-        is.a::<dyn Provider>(|s| s);
+        is.a::<dyn Provider>(|s| s).a::<dyn OAuth2Client>(|s| s);
     }
 
     fn fill(&mut self, fill: &Fill<'_>) {
@@ -271,6 +271,26 @@ impl Provider for ProxyProvider {
     }
 }
 
+impl OAuth2Client for ProxyProvider {
+    /// Confidential, and led back to its callback only.
+    fn client(&self) -> &OAuth2Provider {
+        self.oauth2()
+    }
+
+    fn own_scopes(&self) -> &'static [&'static str] {
+        &OWN_SCOPES
+    }
+}
+
+/// What is told of people without an administrator's choosing it.
+const OWN_SCOPES: [&str; 5] = [
+    "goauthentik.io/providers/oauth2/scope-openid",
+    "goauthentik.io/providers/oauth2/scope-email",
+    "goauthentik.io/providers/oauth2/scope-profile",
+    "goauthentik.io/providers/oauth2/scope-entitlements",
+    "goauthentik.io/providers/proxy/scope-proxy",
+];
+
 impl ProxyProvider {
     /// The domain whose hosts share a session; empty for none.
     pub fn domain(&self) -> &str {
@@ -282,8 +302,7 @@ impl ProxyProvider {
         format!("{}/outpost.goauthentik.io/callback?X-authentik-auth-callback=true", self.external_host.origin())
     }
 
-    /// The client that it is (RFC 6749): confidential, and led back to its callback only.
-    pub fn oauth2(&self) -> &OAuth2Provider {
+    fn oauth2(&self) -> &OAuth2Provider {
         self.client.get_or_init(|| {
             Box::new(OAuth2Provider {
                 base: self.base.clone(),
