@@ -5,6 +5,7 @@
 //! - [`browser`] drives a real Chromium.
 //! - [`fuzz`] is what the fuzz targets do with their input.
 //! - [`proxy`] is a network that can fail.
+//! - [`reverse_proxy`] starts Caddy and nginx in front of an application that says what it sees.
 //! - [`server`] starts the product inside a test, [`program`] as a process of its own.
 
 pub mod browser;
@@ -14,6 +15,7 @@ pub mod fuzz;
 mod making;
 pub mod program;
 pub mod proxy;
+pub mod reverse_proxy;
 pub mod server;
 
 /// Gives rustls its provider of cryptography. Every client and server of a test needs one, also for plain HTTP, and may ask

@@ -56,7 +56,8 @@ pub(super) async fn answer(place: &Place<'_>, endpoint: Endpoint) -> Response {
 /// A redirect that leaves the method to the browser (RFC 9110, section 15.4.3), as reverse proxies expect it.
 pub(super) fn found(to: &str) -> Response {
     let Ok(location) = HeaderValue::from_str(to) else { return ApiError::Internal.into_response() };
-    (StatusCode::FOUND, [(header::LOCATION, location), (header::CACHE_CONTROL, HeaderValue::from_static("no-store"))]).into_response()
+    (StatusCode::FOUND, [(header::LOCATION, location), (header::CACHE_CONTROL, HeaderValue::from_static("no-store"))])
+        .into_response()
 }
 
 /// The longest mark of a browser that is looked at, in bytes.

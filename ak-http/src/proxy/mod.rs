@@ -7,6 +7,7 @@ mod login;
 
 use std::sync::Arc;
 
+use ak_flows::CookieChange;
 use ak_policy::Application;
 use ak_providers::oauth2::issue::{Failure, From};
 use ak_providers::outpost::Outpost;
@@ -16,6 +17,7 @@ use axum::Router;
 use axum::http::{HeaderMap, HeaderValue, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
+use serde_json::json;
 
 use crate::app::App;
 use crate::client::Origin;
@@ -93,6 +95,26 @@ impl App {
     fn installation(&self, snapshot: &Snapshot) -> Option<String> {
         let told = Outpost::embedded(snapshot).and_then(|(_, outpost)| outpost.host());
         told.or_else(|| self.options.base_url.as_deref().map(|base| base.trim_end_matches('/').to_owned()))
+    }
+
+    /// Where an administrator signs in is where browsers find this installation, as long as nobody says otherwise: the embedded outpost
+    /// remembers it. That it cannot is no reason not to let her in.
+    pub(crate) async fn learn_installation(&self, origin: &Origin, change: &CookieChange) {
+        let CookieChange::Set { user: Some(user), .. } = change else { return };
+        let snapshot = self.store().snapshot();
+        let Some((at, outpost)) = Outpost::embedded(&snapshot).filter(|_| self.installation(&snapshot).is_none()) else { return };
+        let kept = async {
+            let person = self.runner.directory().person(*user).await?;
+            if !person.is_some_and(|person| person.is_superuser()) {
+                return Ok(());
+            }
+            let mut config = outpost.config.clone();
+            config.insert("authentik_host".into(), origin.base().into());
+            self.store().write(|draft| draft.patch(at, &json!({ "config": config }))).await
+        };
+        if let Err(error) = kept.await {
+            tracing::warn!(%error, "the embedded outpost does not know where this installation is");
+        }
     }
 
     /// No provider stands in front of the host: nothing is let through.

@@ -133,7 +133,8 @@ impl AuthorizeStage {
         let issuer = client.issuer(&asked.base);
         if !client.provider.logout_uri.is_empty() && client.provider.logout_method == LogoutMethod::Backchannel {
             let subject = claims::subject(client.provider, &person, &self.install_id);
-            let args = LogoutArgs { provider: Ref::new(asked.provider.pk()), issuer: issuer.clone(), subject, sid: String::new() };
+            let args =
+                LogoutArgs { provider: Ref::new(asked.provider.pk()), issuer: issuer.clone(), subject, sid: String::new() };
             let task = NewTask {
                 pk: world.rng.uuid(),
                 name: backchannel::TASK.into(),

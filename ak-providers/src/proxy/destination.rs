@@ -85,8 +85,15 @@ mod tests {
         ] {
             assert_eq!(destination(&app, rd).as_deref(), Some(rd));
         }
-        assert_eq!(destination(&app, "/a?b=http://evil.example/").as_deref(), Some("https://app.example/a?b=http://evil.example/"));
-        assert_eq!(destination(&app, "http://app.example/a").as_deref(), Some("https://app.example/a"), "to where the cookie counts");
+        assert_eq!(
+            destination(&app, "/a?b=http://evil.example/").as_deref(),
+            Some("https://app.example/a?b=http://evil.example/")
+        );
+        assert_eq!(
+            destination(&app, "http://app.example/a").as_deref(),
+            Some("https://app.example/a"),
+            "to where the cookie counts"
+        );
         let odd = single("http://app.example:8080");
         assert_eq!(destination(&odd, "http://app.example:8080/x").as_deref(), Some("http://app.example:8080/x"));
         assert_eq!(destination(&odd, "http://app.example/x"), None);

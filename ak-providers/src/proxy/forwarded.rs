@@ -234,7 +234,8 @@ mod tests {
         for asker in [Asker::Traefik, Asker::Caddy] {
             assert_eq!(parse(asker, &asked).unwrap(), "https://app.example/a/b?c=d&e=f,g");
         }
-        let original = Told { original_urls: vec!["https://app.example:8443/a?b=%20"], ..told("evil.example", "http", "/forged") };
+        let original =
+            Told { original_urls: vec!["https://app.example:8443/a?b=%20"], ..told("evil.example", "http", "/forged") };
         assert_eq!(parse(Asker::Nginx, &original).unwrap(), "https://app.example:8443/a?b=%20");
         assert_eq!(parse(Asker::Nginx, &asked).unwrap(), "http://id.example:9000/", "what a browser can have sent says nothing");
         assert_eq!(parse(Asker::Traefik, &told("app.example:443", "https", "/")).unwrap(), "https://app.example/");

@@ -79,7 +79,23 @@ mod tests {
             assert_eq!(Host::parse(text).map(|host| host.to_string()).as_deref(), Some(shown));
         }
         for text in [
-            "", ":80", "a:", "a:99999", "a:+1", "a b", "a/b", "a@b", "a\\b", "a%2eb", "[::1", "[x]", "[::1]x", "ä.example", "a:1:2", "a,b", "a#",
+            "",
+            ":80",
+            "a:",
+            "a:99999",
+            "a:+1",
+            "a b",
+            "a/b",
+            "a@b",
+            "a\\b",
+            "a%2eb",
+            "[::1",
+            "[x]",
+            "[::1]x",
+            "ä.example",
+            "a:1:2",
+            "a,b",
+            "a#",
         ] {
             assert_eq!(Host::parse(text), None, "{text:?}");
         }

@@ -137,7 +137,15 @@ impl Keeper {
             None => Arc::new(admission(snapshot, client, provider, &found.claims)?),
         };
         let Found { claims, expires, .. } = found;
-        let known = Known { admission: admission.clone(), revision: snapshot.revision(), looked: ticks, decided, ip: from.ip, claims, expires };
+        let known = Known {
+            admission: admission.clone(),
+            revision: snapshot.revision(),
+            looked: ticks,
+            decided,
+            ip: from.ip,
+            claims,
+            expires,
+        };
         self.memory.keep(place, known, ticks);
         Ok(Some(admission))
     }
@@ -187,7 +195,13 @@ impl Keeper {
         }
     }
 
-    async fn by_token(&self, snapshot: &Snapshot, client: Client<'_>, token: &str, now: DateTime<Utc>) -> Result<Option<Found>, Failure> {
+    async fn by_token(
+        &self,
+        snapshot: &Snapshot,
+        client: Client<'_>,
+        token: &str,
+        now: DateTime<Utc>,
+    ) -> Result<Option<Found>, Failure> {
         let Some(claims) = client.signer(snapshot)?.open(token) else { return Ok(None) };
         let mut repo = self.store.read().await?;
         let grant = repo.grants().find_by_hash(&self.store.keyring().lookup_hash(token)).await?;
@@ -211,7 +225,13 @@ impl Keeper {
 
     /// Redeems the code that a browser has brought, and begins its session with the application: the value of its cookie. `None`: the code is
     /// not good (any more).
-    pub async fn begin(&self, snapshot: &Snapshot, at: Ref<ProxyProvider>, code: &str, from: &From) -> Result<Option<String>, Failure> {
+    pub async fn begin(
+        &self,
+        snapshot: &Snapshot,
+        at: Ref<ProxyProvider>,
+        code: &str,
+        from: &From,
+    ) -> Result<Option<String>, Failure> {
         let (Some(client), Some(provider)) = (Client::of(snapshot, Ref::new(at.pk())), snapshot.get(at)) else { return Ok(None) };
         let callback = provider.callback();
         let request = [("grant_type", "authorization_code"), ("code", code), ("redirect_uri", &callback)];
@@ -255,7 +275,12 @@ impl Keeper {
 }
 
 /// What the application is told of who has these claims.
-fn admission(snapshot: &Snapshot, client: Client<'_>, provider: &ProxyProvider, claims: &Map<String, Value>) -> Result<Admission, Failure> {
+fn admission(
+    snapshot: &Snapshot,
+    client: Client<'_>,
+    provider: &ProxyProvider,
+    claims: &Map<String, Value>,
+) -> Result<Admission, Failure> {
     // Signed anew: the same words with the same key give the same token, and nobody has to keep it.
     let token = client.signer(snapshot)?.sign("JWT", claims).map_err(|why| Failure::Broken(why.to_string()))?;
     let issuer = claims.get("iss").and_then(Value::as_str).unwrap_or_default();

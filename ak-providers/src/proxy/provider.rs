@@ -13,9 +13,9 @@ use uuid::Uuid;
 
 use super::host::Host;
 use super::skip::SkipPaths;
-use crate::oauth2::{OAuth2Client, OAuth2Provider};
 use crate::oauth2::provider::{ClientType, GrantType, IssuerMode, LogoutMethod, SubMode};
 use crate::oauth2::redirect_uri::{RedirectUri, RedirectUriType};
+use crate::oauth2::{OAuth2Client, OAuth2Provider};
 use crate::outpost::Outpost;
 use crate::provider::{ProviderFields, ProviderShown};
 

@@ -89,7 +89,14 @@ impl State {
 
     /// What is to happen for a browser that comes back with `state` and is known by `browser` (if by anything), where it has `code` or
     /// not. A state that is not its own, too old or none at all begins again, and leads to where that says it was to lead.
-    pub fn decide(provider: &ProxyProvider, state: &str, has_code: bool, browser: Option<&str>, fresh: &str, now: DateTime<Utc>) -> Next {
+    pub fn decide(
+        provider: &ProxyProvider,
+        state: &str,
+        has_code: bool,
+        browser: Option<&str>,
+        fresh: &str,
+        now: DateTime<Utc>,
+    ) -> Next {
         let start = || format!("{}/", provider.external_host.origin());
         let Some(state) = Self::open(provider, state) else {
             return Next::Again(Self { tries: 1, ..Self::new(start(), browser.unwrap_or(fresh), now) });
@@ -157,7 +164,10 @@ mod tests {
         assert_eq!(to(decide("", true, Some("browser"), now())), "https://app.example/", "none");
         assert_eq!(to(decide(&format!("{text}x"), true, Some("browser"), now())), "https://app.example/", "made up");
         let moved = single("https://new.example");
-        assert_eq!(State::decide(&moved, &text, true, Some("browser"), "", now()), Next::Redeem("https://new.example/".to_owned()));
+        assert_eq!(
+            State::decide(&moved, &text, true, Some("browser"), "", now()),
+            Next::Redeem("https://new.example/".to_owned())
+        );
         let mut other = single("https://app.example");
         other.client_id = "another client".to_owned();
         assert_eq!(State::open(&other, &text), None, "of another provider with the same secret");
@@ -183,7 +193,8 @@ mod tests {
         use base64::Engine as _;
         use base64::engine::general_purpose::URL_SAFE_NO_PAD;
         let app = single("https://app.example");
-        let claims = json!({ "iss": issuer(&app), "redirect": "https://evil.example/", "sid": digest("b"), "tries": 0, "iat": 0 });
+        let claims =
+            json!({ "iss": issuer(&app), "redirect": "https://evil.example/", "sid": digest("b"), "tries": 0, "iat": 0 });
         let text = format!("{}.{}.", URL_SAFE_NO_PAD.encode(r#"{"alg":"none"}"#), URL_SAFE_NO_PAD.encode(claims.to_string()));
         assert_eq!(State::open(&app, &text), None);
         let evil = State { to: "https://evil.example/".into(), ..State::new(String::new(), "b", now()) };

@@ -148,7 +148,7 @@ impl Issuer {
         from: &From,
     ) -> Result<Option<Map<String, Value>>, Failure> {
         let snapshot = self.store.snapshot();
-        let Some(client) = Client::of(&snapshot, at) else { return Ok(None) };
+        let Some(client) = Client::of(&snapshot, Ref::new(at.pk())) else { return Ok(None) };
         let scopes = scope::names(&client.mappings(&snapshot)?);
         let scoped = self.claims(&snapshot, &client, person, &scopes, from).await?;
         let now = self.store.clock().now();
