@@ -7,6 +7,7 @@ use ak_flows::blueprint::Engine;
 use ak_flows::{Finales, Runner, RunnerOptions, StoreDirectory};
 use ak_providers::oauth2::finish::{AUTHORIZE, AuthorizeStage, SESSION_END, SessionEndStage};
 use ak_providers::oauth2::issue::Issuer;
+use ak_providers::proxy::Keeper;
 use ak_store::directory::password::PasswordHasher;
 use ak_store::model::{RecordKinds, Store};
 use ipnet::IpNet;
@@ -81,6 +82,8 @@ pub struct App {
     pub(crate) metrics: Arc<Metrics>,
     /// Gives OAuth 2.0 clients what they ask for.
     pub(crate) issuer: Issuer,
+    /// Knows who may pass to applications behind reverse proxies.
+    pub(crate) keeper: Keeper,
     /// How documents describe records.
     pub(crate) records: RecordKinds,
     /// The initial set-up is over, for good.
@@ -96,8 +99,10 @@ impl App {
             .with(AUTHORIZE, AuthorizeStage::new(store.keyring().clone(), store.install_id()))
             .with(SESSION_END, SessionEndStage::new(store.install_id()));
         let runner = runner.with_finales(finales);
+        let issuer = Issuer::new(store.clone(), runner.directory().clone(), runner.services().clone());
         Self {
-            issuer: Issuer::new(store, runner.directory().clone(), runner.services().clone()),
+            keeper: Keeper::new(store, runner.directory().clone(), issuer.clone()),
+            issuer,
             records: blueprints.records().clone(),
             runner,
             hasher,

@@ -17,6 +17,8 @@ pub struct Origin {
     pub ip: Option<IpAddr>,
     /// Whether the browser runs on the machine itself.
     pub at_machine: bool,
+    /// Whether the request came by a proxy that is believed what it says.
+    pub by_proxy: bool,
     /// `https` or `http`.
     pub scheme: &'static str,
     /// Host as asked for, with its port if it has one; checked to be a host.
@@ -113,6 +115,7 @@ fn origin(headers: &HeaderMap, uri: &Uri, peer: Option<IpAddr>, over_tls: bool, 
     Origin {
         ip: chain.as_deref().and_then(|chain| client(chain, &is_trusted)).or(peer),
         at_machine: is_at_machine(headers, uri, peer),
+        by_proxy: behind_proxy,
         scheme,
         host: asked.unwrap_or("localhost").to_ascii_lowercase(),
         user_agent,

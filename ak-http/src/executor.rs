@@ -99,6 +99,7 @@ async fn run(
         Err(RunError::Stage(StageError::Failed(why))) => return Ok(flow_error(origin, &visit, &why)),
         other => other?,
     };
+    app.learn_installation(origin, &outcome.cookie).await;
     let mut response = reply(app, origin, slug, here, &outcome, answered);
     app.set_cookie(&mut response, origin, &outcome.cookie)?;
     Ok(response)

@@ -116,6 +116,7 @@ impl Place<'_> {
         let of_page = |name: &str| parameter(&self.query, name);
         let input = Input { answer, turn, next: of_page("next"), code: of_page("code"), login_hint: of_page("login_hint") };
         let outcome = self.app.runner.run(&visit, self.slug, input).await?;
+        self.app.learn_installation(self.origin, &outcome.cookie).await;
         let mut response = self.page(&visit, &outcome, answered);
         self.app.set_cookie(&mut response, self.origin, &outcome.cookie)?;
         Ok(response)

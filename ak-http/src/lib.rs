@@ -5,6 +5,7 @@
 //!
 //! - `flow_pages` and `executor`: the same flows for people and for programs
 //! - `oauth2`: the endpoints of OAuth 2.0 and OpenID Connect
+//! - `proxy`: what reverse proxies ask about the applications behind them
 //! - `api`: API v3; collections come from the registry of kinds
 //! - `client`, `session`, `auth`: where a request comes from, and who is behind it
 //! - [`pages`]: HTML, CSS and the few scripts
@@ -30,6 +31,7 @@ mod interfaces;
 mod metrics;
 mod oauth2;
 pub mod pages;
+mod proxy;
 mod recovery;
 mod seal;
 pub mod server;
@@ -105,6 +107,7 @@ impl App {
             .route("/recovery/use-token/", get(recovery::show).post(recovery::spend))
             .route("/recovery/use-token/{key}/", get(recovery::show).post(recovery::spend))
             .nest("/application/o", oauth2::router())
+            .nest("/outpost.goauthentik.io", proxy::router())
             .nest("/api/v3", api::router())
             .route("/static/{*path}", get(assets::file))
             .route("/-/brand/{file}", get(assets::brand))

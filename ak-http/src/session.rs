@@ -135,7 +135,7 @@ fn companion_of(key: &str) -> String {
 
 /// The values of the cookies with this name, in the order in which the browser sent them. Bytes that are no text spoil only the
 /// cookie that they stand in.
-fn cookies(headers: &HeaderMap, name: &str) -> Vec<String> {
+pub(crate) fn cookies(headers: &HeaderMap, name: &str) -> Vec<String> {
     let lines = headers.get_all(header::COOKIE).into_iter().map(|v| String::from_utf8_lossy(v.as_bytes()));
     let value = |pair: &str| {
         let (found, value) = pair.trim().split_once('=')?;

@@ -2,6 +2,7 @@
 //!
 //! `tests/fuzz` runs them under cargo-fuzz, `tests/tests/fuzz.rs` with a corpus of its own in every test run.
 
+pub mod forward_auth;
 pub mod oauth2;
 pub mod scripts;
 

@@ -6,6 +6,7 @@
 //! - [`fuzz`] is what the fuzz targets do with their input.
 //! - [`party`] runs clients that others have written.
 //! - [`proxy`] is a network that can fail.
+//! - [`reverse_proxy`] starts Caddy and nginx in front of an application that says what it sees.
 //! - [`server`] starts the product inside a test, [`program`] as a process of its own.
 
 pub mod browser;
@@ -16,6 +17,7 @@ mod making;
 pub mod party;
 pub mod program;
 pub mod proxy;
+pub mod reverse_proxy;
 pub mod server;
 
 /// Gives rustls its provider of cryptography. Every client and server of a test needs one, also for plain HTTP, and may ask

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use ak_tests::fuzz::oauth2::{AUTHORIZE_CORPUS, Authorize, Tokens};
 use ak_tests::fuzz::scripts::{Evaluator, PYTHON_CORPUS, SCRIPT_CORPUS, translator};
+use ak_tests::fuzz::forward_auth::{FORWARD_AUTH_CORPUS, forward_auth};
 use ak_tests::fuzz::{BLUEPRINT_CORPUS, Blueprints, CONFIG_CORPUS, EXECUTOR_CORPUS, Executor, config_yaml};
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -164,4 +165,9 @@ fn no_expression_breaks_the_evaluator_or_is_remembered_wrongly() {
     try_mutations(SCRIPT_CORPUS, 2_000, |data| {
         evaluator.run(data);
     });
+}
+
+#[test]
+fn no_header_and_no_wish_leads_a_browser_elsewhere() {
+    try_mutations(FORWARD_AUTH_CORPUS, 5_000, forward_auth);
 }

@@ -122,7 +122,7 @@ pub(super) fn read_query(query: &str) -> Result<ListQuery, ApiError> {
     ListQuery::parse(pairs).map_err(bad_query)
 }
 
-fn bad_query(bad: BadQuery) -> ApiError {
+pub(super) fn bad_query(bad: BadQuery) -> ApiError {
     match bad {
         BadQuery::Page => ApiError::NotFound("Invalid page.".into()),
         BadQuery::Filter(errors) => ApiError::Invalid(errors),

@@ -15,6 +15,7 @@ mod decisions;
 mod flows;
 mod mappings;
 mod oauth2;
+mod outposts;
 mod people;
 mod policies;
 mod route;
@@ -58,6 +59,9 @@ pub(crate) fn router() -> Router<App> {
         .route("/policies/all/cache_clear/", post(decisions::cache_clear))
         .route("/propertymappings/all/{pk}/test/", post(mappings::test))
         .route("/policies/geoip_iso3166/", get(policies::countries))
+        .route("/outposts/proxy/", get(outposts::proxies))
+        .route("/outposts/instances/default_settings/", get(outposts::default_settings))
+        .route("/outposts/instances/{pk}/health/", get(outposts::health))
         .route("/flows/inspector/{slug}/", get(flows::inspect))
         .route("/flows/executor/{slug}/", get(executor::show).post(executor::answer))
         .merge(oauth2::router())

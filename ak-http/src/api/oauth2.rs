@@ -58,6 +58,7 @@ fn model(kind: GrantKind) -> (&'static str, &'static str) {
         GrantKind::Code => ("authentik_providers_oauth2.authorizationcode", "AuthorizationCode"),
         GrantKind::Access => ("authentik_providers_oauth2.accesstoken", "AccessToken"),
         GrantKind::Refresh => ("authentik_providers_oauth2.refreshtoken", "RefreshToken"),
+        GrantKind::Proxied => ("authentik_providers_proxy.proxysession", "ProxySession"),
     }
 }
 
@@ -174,7 +175,7 @@ async fn setup_urls(
     }
     let base = app.base(&origin);
     // Without an application a client has no endpoints of its own.
-    let Some(client) = Client::of(&snapshot, at) else {
+    let Some(client) = Client::of(&snapshot, Ref::new(at.pk())) else {
         let shared = ak_providers::oauth2::discovery::Endpoints::new(&base, "-");
         let names = [("authorize", "authorize"), ("token", "token"), ("user_info", "userinfo")];
         let mut urls: BTreeMap<&str, Value> = names.iter().map(|(name, path)| (*name, shared.shared(path).into())).collect();

@@ -16,7 +16,7 @@ use super::authorize::{Answer, AuthorizeRequest, Prompt};
 use super::backchannel::{self, LogoutArgs};
 use super::claims;
 use super::issue::{Client, CodeData};
-use super::provider::{LogoutMethod, OAuth2Provider};
+use super::provider::{LogoutMethod, OAuth2Client};
 use super::redirect_uri::RedirectUriType;
 
 /// The name of the finale that answers an authorization request.
@@ -30,7 +30,7 @@ pub struct Authorization {
     /// The request.
     pub request: AuthorizeRequest,
     /// The provider.
-    pub provider: Ref<OAuth2Provider>,
+    pub provider: Ref<dyn OAuth2Client>,
     /// The scopes that are granted.
     pub scopes: Vec<String>,
     /// Where the browser has asked: `https://id.example`.
@@ -133,7 +133,8 @@ impl AuthorizeStage {
         let issuer = client.issuer(&asked.base);
         if !client.provider.logout_uri.is_empty() && client.provider.logout_method == LogoutMethod::Backchannel {
             let subject = claims::subject(client.provider, &person, &self.install_id);
-            let args = LogoutArgs { provider: asked.provider, issuer: issuer.clone(), subject, sid: String::new() };
+            let args =
+                LogoutArgs { provider: Ref::new(asked.provider.pk()), issuer: issuer.clone(), subject, sid: String::new() };
             let task = NewTask {
                 pk: world.rng.uuid(),
                 name: backchannel::TASK.into(),

@@ -20,5 +20,5 @@ pub mod scope;
 mod scope_mapping;
 pub mod token;
 
-pub use provider::OAuth2Provider;
+pub use provider::{OAuth2Client, OAuth2Provider};
 pub use scope_mapping::{ScopeMapping, ScopeNames};

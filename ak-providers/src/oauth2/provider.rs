@@ -2,7 +2,7 @@
 
 use ak_policy::Provider;
 use ak_store::certificate::CertificateKeyPair;
-use ak_store::model::{Errors, Fill, Kind, Meta, Ref, Roles, Row, Secret, Span, Target};
+use ak_store::model::{Errors, Fill, Kind, Meta, Ref, Roles, Row, Secret, Space, Span, Target};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -233,7 +233,7 @@ impl Kind for OAuth2Provider {
     }
 
     fn roles(is: &mut Roles<Self>) {
-        is.a::<dyn Provider>(|s| s);
+        is.a::<dyn Provider>(|s| s).a::<dyn OAuth2Client>(|s| s);
     }
 
     fn fill(&mut self, fill: &Fill<'_>) {
@@ -280,6 +280,28 @@ impl Kind for OAuth2Provider {
     fn facts(&self) -> Map<String, Value> {
         // None works behind an application.
         [("backchannel".to_owned(), json!(false))].into_iter().collect()
+    }
+}
+
+/// The role of what is a client: providers of this protocol, and of others that sign people in by it.
+pub trait OAuth2Client: Send + Sync {
+    /// The client.
+    fn client(&self) -> &OAuth2Provider;
+
+    /// The managed names of scope mappings that it has besides those that an administrator chose.
+    fn own_scopes(&self) -> &'static [&'static str] {
+        &[]
+    }
+}
+
+impl Target for dyn OAuth2Client {
+    const NAME: &'static str = "authentik_providers_oauth2.client";
+    const SPACE: Space = <dyn Provider as Target>::SPACE;
+}
+
+impl OAuth2Client for OAuth2Provider {
+    fn client(&self) -> &OAuth2Provider {
+        self
     }
 }
 

@@ -44,8 +44,14 @@ pub fn granted(asked: Option<&[String]>, offered: &[String]) -> Vec<String> {
 }
 
 /// What a provider offers, in the order of its mappings. `Err`: one of them cannot be read, and what it would tell must not be missing.
-pub fn mappings<'a>(snapshot: &'a Snapshot, provider: &OAuth2Provider) -> Result<Vec<(Pk, &'a ScopeMapping)>, Unreadable> {
-    let mut all = Vec::new();
+/// `own` are the managed names of those that it has besides; they come first, so that the administrator's say more.
+pub fn mappings<'a>(
+    snapshot: &'a Snapshot,
+    provider: &OAuth2Provider,
+    own: &[&str],
+) -> Result<Vec<(Pk, &'a ScopeMapping)>, Unreadable> {
+    let mut all = managed(snapshot, own);
+    all.retain(|(at, _)| !provider.base.property_mappings.iter().any(|to| to.pk() == *at));
     for to in &provider.base.property_mappings {
         match snapshot.get(Ref::<ScopeMapping>::new(to.pk())) {
             Some(mapping) => all.push((to.pk(), mapping)),
@@ -55,6 +61,13 @@ pub fn mappings<'a>(snapshot: &'a Snapshot, provider: &OAuth2Provider) -> Result
         }
     }
     Ok(all)
+}
+
+/// The mappings that the product keeps under these names, in this order. One that an administrator has deleted tells nothing.
+fn managed<'a>(snapshot: &'a Snapshot, names: &[&str]) -> Vec<(Pk, &'a ScopeMapping)> {
+    let name = |at: Pk| snapshot.object(at).and_then(|object| object.managed.as_deref());
+    let found = |wanted: &&str| snapshot.all::<ScopeMapping>().find(|(at, _)| name(at.pk()) == Some(*wanted));
+    names.iter().filter_map(found).map(|(at, mapping)| (at.pk(), mapping)).collect()
 }
 
 /// A mapping of a provider cannot be read.

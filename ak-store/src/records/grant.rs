@@ -17,6 +17,8 @@ pub enum GrantKind {
     Access,
     /// A token by which a client gets new ones.
     Refresh,
+    /// A browser's session with an application that a reverse proxy asks about.
+    Proxied,
 }
 
 impl GrantKind {
@@ -26,12 +28,13 @@ impl GrantKind {
             Self::Code => "code",
             Self::Access => "access",
             Self::Refresh => "refresh",
+            Self::Proxied => "proxied",
         }
     }
 
     /// The kind of that name.
     pub fn parse(name: &str) -> Option<Self> {
-        [Self::Code, Self::Access, Self::Refresh].into_iter().find(|kind| kind.as_str() == name)
+        [Self::Code, Self::Access, Self::Refresh, Self::Proxied].into_iter().find(|kind| kind.as_str() == name)
     }
 }
 

@@ -21,7 +21,7 @@ const MAX_TOKEN: usize = 16 * 1024;
 impl Issuer {
     /// Whom a grant stands for, if it is good for anything: not ended, its session not either, the account active and its password
     /// still the one that it was.
-    pub(super) async fn holder(
+    pub(crate) async fn holder(
         &self,
         repo: &mut dyn Repository,
         grant: &Grant,
@@ -46,7 +46,7 @@ impl Issuer {
             return Ok(None);
         }
         let grant = repo.grants().find_by_hash(&self.store.keyring().lookup_hash(token)).await?;
-        Ok(grant.filter(|grant| grant.kind != GrantKind::Code))
+        Ok(grant.filter(|grant| matches!(grant.kind, GrantKind::Access | GrantKind::Refresh)))
     }
 
     /// The answer of the userinfo endpoint to who brings this access token (OpenID Connect Core, section 5.3).
@@ -148,7 +148,7 @@ impl Issuer {
         from: &From,
     ) -> Result<Option<Map<String, Value>>, Failure> {
         let snapshot = self.store.snapshot();
-        let Some(client) = Client::of(&snapshot, at) else { return Ok(None) };
+        let Some(client) = Client::of(&snapshot, Ref::new(at.pk())) else { return Ok(None) };
         let scopes = scope::names(&client.mappings(&snapshot)?);
         let scoped = self.claims(&snapshot, &client, person, &scopes, from).await?;
         let now = self.store.clock().now();

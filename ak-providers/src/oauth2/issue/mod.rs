@@ -21,16 +21,17 @@ pub use record::{AccessData, CodeData, RefreshData};
 use super::discovery::Endpoints;
 use super::error::{Code, ProtocolError};
 use super::jwt::Signer;
-use super::provider::OAuth2Provider;
+use super::provider::{OAuth2Client, OAuth2Provider};
 use super::scope;
 use super::scope_mapping::ScopeMapping;
+use crate::proxy::ProxyProvider;
 
 /// A client, and the application that it is.
 #[derive(Clone, Copy)]
 pub struct Client<'a> {
     /// Its provider.
-    pub at: Ref<OAuth2Provider>,
-    /// The same.
+    pub at: Ref<dyn OAuth2Client>,
+    /// The client.
     pub provider: &'a OAuth2Provider,
     /// Its application.
     pub application_at: Ref<Application>,
@@ -40,16 +41,17 @@ pub struct Client<'a> {
 
 impl<'a> Client<'a> {
     /// The client of a provider. A provider without an application has none.
-    pub fn of(snapshot: &'a Snapshot, at: Ref<OAuth2Provider>) -> Option<Self> {
-        let provider = snapshot.get(at)?;
+    pub fn of(snapshot: &'a Snapshot, at: Ref<dyn OAuth2Client>) -> Option<Self> {
+        let provider = snapshot.get(at)?.client();
         let (application_at, application) = Application::of_provider(snapshot, at.pk())?;
         Some(Self { at, provider, application_at, application })
     }
 
     /// The client of that name.
     pub fn named(snapshot: &'a Snapshot, client_id: &str) -> Option<Self> {
-        let (at, _) = snapshot.by::<OAuth2Provider>("client_id", client_id)?;
-        Self::of(snapshot, at)
+        let own = snapshot.by::<OAuth2Provider>("client_id", client_id).map(|(at, _)| at.pk());
+        let at = own.or_else(|| snapshot.by::<ProxyProvider>("client_id", client_id).map(|(at, _)| at.pk()))?;
+        Self::of(snapshot, Ref::new(at))
     }
 
     /// The client of the application with this slug.
@@ -75,7 +77,8 @@ impl<'a> Client<'a> {
 
     /// The scopes that it is offered.
     pub fn mappings(&self, snapshot: &'a Snapshot) -> Result<Vec<(Pk, &'a ScopeMapping)>, Failure> {
-        scope::mappings(snapshot, self.provider).map_err(|why| Failure::Broken(why.to_string()))
+        let own = snapshot.get(self.at).map_or(&[][..], OAuth2Client::own_scopes);
+        scope::mappings(snapshot, self.provider, own).map_err(|why| Failure::Broken(why.to_string()))
     }
 }
 
@@ -131,7 +134,7 @@ impl Issuer {
     }
 
     /// Whether a person may open the client's application.
-    async fn may_open(&self, snapshot: &Snapshot, client: &Client<'_>, person: &Person, from: &From) -> bool {
+    pub(crate) async fn may_open(&self, snapshot: &Snapshot, client: &Client<'_>, person: &Person, from: &From) -> bool {
         decide(client.application_at.pk(), &self.request(snapshot, person, from)).await.passing
     }
 

@@ -1,0 +1,186 @@
+//! The way to sign in for an application, the way back, and the way out.
+
+use ak_providers::oauth2::discovery::Endpoints;
+use ak_providers::oauth2::issue::Client;
+use ak_providers::oauth2::params::Params;
+use ak_providers::oauth2::scope;
+use ak_providers::proxy::{
+    Endpoint, MAX_URL, Next, Proof, ProxyProvider, State as LoginState, authorize_url, cookie, destination, wanted,
+};
+use ak_store::model::Ref;
+use axum::extract::{Extension, OriginalUri, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+
+use super::{Place, add_cookie, direct as sent_to};
+use crate::app::App;
+use crate::client::Origin;
+use crate::error::ApiError;
+use crate::extract::is_navigation;
+use crate::pages::ErrorView;
+use crate::session::cookies;
+use crate::view::Look;
+
+/// `GET /outpost.goauthentik.io/ping`: whether anybody is there.
+pub(super) async fn ping() -> StatusCode {
+    StatusCode::NO_CONTENT
+}
+
+/// `GET /outpost.goauthentik.io/{start,callback,sign_out}`, where the proxy has a route for it.
+pub(super) async fn direct(
+    State(app): State<App>,
+    Extension(origin): Extension<Origin>,
+    OriginalUri(uri): OriginalUri,
+    headers: HeaderMap,
+) -> Response {
+    let Some(request) = sent_to(&origin, &headers, &uri) else { return app.no_application(&origin) };
+    let endpoint = request.endpoint();
+    match (Place::find(&app, &origin, &headers, request), endpoint) {
+        (Some(place), Some(endpoint)) => answer(&place, endpoint).await,
+        _ => app.no_application(&origin),
+    }
+}
+
+/// Answers what was meant for one of our endpoints.
+pub(super) async fn answer(place: &Place<'_>, endpoint: Endpoint) -> Response {
+    let Some(provider) = place.provider() else { return place.app.no_application(place.origin) };
+    match endpoint {
+        Endpoint::Start => place.start(provider).await,
+        Endpoint::Callback => place.callback(provider).await,
+        Endpoint::SignOut => place.sign_out(provider).await,
+        Endpoint::Ping => StatusCode::NO_CONTENT.into_response(),
+        Endpoint::Nothing => place.app.not_found_page(&Look::of(place.app, place.origin)),
+    }
+}
+
+/// A redirect that leaves the method to the browser (RFC 9110, section 15.4.3), as reverse proxies expect it.
+pub(super) fn found(to: &str) -> Response {
+    let Ok(location) = HeaderValue::from_str(to) else { return ApiError::Internal.into_response() };
+    (StatusCode::FOUND, [(header::LOCATION, location), (header::CACHE_CONTROL, HeaderValue::from_static("no-store"))])
+        .into_response()
+}
+
+/// The longest mark of a browser that is looked at, in bytes.
+const MAX_MARK: usize = 64;
+
+impl Place<'_> {
+    /// What the browser is known by on its way through signing in, if it is.
+    fn mark(&self, provider: &ProxyProvider) -> Option<String> {
+        let marks = cookies(self.headers, &cookie::login_name(provider));
+        marks.into_iter().find(|mark| !mark.is_empty() && mark.len() <= MAX_MARK && mark.bytes().all(|b| b.is_ascii_graphic()))
+    }
+
+    async fn start(&self, provider: &ProxyProvider) -> Response {
+        let rd = wanted(self.request.query()).filter(|rd| rd.len() <= MAX_URL);
+        let to = rd.and_then(|rd| destination(provider, &rd)).unwrap_or_else(|| format!("{}/", provider.external_host.origin()));
+        for session in self.sessions(provider) {
+            match self.app.keeper.admit(&self.snapshot, self.at, Proof::Session(&session), &self.from()).await {
+                Ok(Some(_)) => return found(&to),
+                Ok(None) => {}
+                Err(failure) => return self.app.outpost_failed(self.origin, failure),
+            }
+        }
+        let now = self.app.store().clock().now();
+        // One mark for all tabs: each of them comes back to its own page.
+        let mark = self.mark(provider).unwrap_or_else(|| self.app.store().rng().token(24));
+        self.authorize(provider, &LoginState::new(to, &mark, now), &mark)
+    }
+
+    /// To the authorization endpoint, with this state.
+    fn authorize(&self, provider: &ProxyProvider, state: &LoginState, mark: &str) -> Response {
+        let Some(base) = self.app.installation(&self.snapshot) else {
+            let why = "nobody has said where browsers find this installation: set authentik_host of the embedded outpost, or AUTHENTIK_BASE_URL";
+            return self.app.misconfigured(self.origin, why);
+        };
+        let client = Client::of(&self.snapshot, Ref::new(self.at.pk()));
+        let scopes = match client.map(|client| client.mappings(&self.snapshot)) {
+            Some(Ok(mappings)) => scope::names(&mappings),
+            Some(Err(failure)) => return self.app.outpost_failed(self.origin, failure),
+            None => return self.app.no_application(self.origin),
+        };
+        let state = match state.sign(provider) {
+            Ok(state) => state,
+            Err(why) => return self.app.misconfigured(self.origin, &why.to_string()),
+        };
+        let mut response = found(&authorize_url(&base, provider, &scopes, &state));
+        add_cookie(&mut response, &cookie::set(provider, &cookie::login_name(provider), mark));
+        response
+    }
+
+    async fn callback(&self, provider: &ProxyProvider) -> Response {
+        let params = Params::parse(self.request.query()).unwrap_or_default();
+        let (state, code) = (params.get("state").unwrap_or_default(), params.get("code"));
+        if let (Some(error), Some(_)) = (params.get("error"), LoginState::open(provider, state)) {
+            return self.not_signed_in(error);
+        }
+        let (now, mark) = (self.app.store().clock().now(), self.mark(provider));
+        let fresh = self.app.store().rng().token(24);
+        let known = mark.clone().unwrap_or_else(|| fresh.clone());
+        match (LoginState::decide(provider, state, code.is_some(), mark.as_deref(), &fresh, now), code) {
+            (Next::Redeem(to), Some(code)) => match self.redeem(provider, code, to).await {
+                Some(response) => response,
+                // Somebody came back to an address of before: the code in it is spent, and her sign-in may still be good.
+                None => match LoginState::again(provider, state, &known, now) {
+                    Some(state) => self.authorize(provider, &state, &known),
+                    None => self.not_signed_in("the code is not good"),
+                },
+            },
+            (Next::Again(state), _) => self.authorize(provider, &state, &known),
+            (Next::Redeem(_), None) | (Next::GiveUp, _) => self.no_cookies(),
+        }
+    }
+
+    /// Begins the session, and leads to the page that was asked for. `None`: the code is not good.
+    async fn redeem(&self, provider: &ProxyProvider, code: &str, to: String) -> Option<Response> {
+        let begun = self.app.keeper.begin(&self.snapshot, self.at, code, &self.from()).await;
+        let key = match begun {
+            Ok(key) => key?,
+            Err(failure) => return Some(self.app.outpost_failed(self.origin, failure)),
+        };
+        for before in self.sessions(provider) {
+            if let Err(failure) = self.app.keeper.end(self.at, &before).await {
+                return Some(self.app.outpost_failed(self.origin, failure));
+            }
+        }
+        let mut response = found(&to);
+        add_cookie(&mut response, &cookie::set(provider, &cookie::name(provider), &key));
+        Some(response)
+    }
+
+    /// Ends the session with the application, and goes on to where one ends that with us.
+    async fn sign_out(&self, provider: &ProxyProvider) -> Response {
+        // A picture or a frame on another page must not sign anybody out: only a person who goes there.
+        if !is_navigation(self.headers) {
+            return ApiError::Forbidden.into_response();
+        }
+        for session in self.sessions(provider) {
+            if let Err(failure) = self.app.keeper.end(self.at, &session).await {
+                return self.app.outpost_failed(self.origin, failure);
+            }
+        }
+        let (Some(base), Some(slug)) = (self.app.installation(&self.snapshot), self.application()) else {
+            return self.app.misconfigured(self.origin, "nobody has said where browsers find this installation");
+        };
+        let mut response = found(&Endpoints::new(&base, slug).own("end-session/"));
+        add_cookie(&mut response, &cookie::clear(provider, &cookie::name(provider)));
+        add_cookie(&mut response, &cookie::clear(provider, &cookie::login_name(provider)));
+        response
+    }
+
+    fn not_signed_in(&self, error: &str) -> Response {
+        tracing::info!(request_id = self.origin.request_id, error, "an application's sign-in came to nothing");
+        let message = "You have not been signed in to the application.";
+        self.page("Not signed in", message)
+    }
+
+    fn no_cookies(&self) -> Response {
+        tracing::info!(request_id = self.origin.request_id, "a browser comes back without the cookie that it was given");
+        let message = "Your browser does not keep the cookies of this application, which signing in needs. Please allow them and try again.";
+        self.page("Cookies are needed", message)
+    }
+
+    fn page(&self, heading: &str, message: &str) -> Response {
+        let error = ErrorView { status: 403, heading, message, retry_url: "/", home_url: "" };
+        self.app.error_page(&Look::of(self.app, self.origin), &error)
+    }
+}

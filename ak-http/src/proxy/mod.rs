@@ -1,0 +1,162 @@
+//! Forward authentication: `/outpost.goauthentik.io/…`, on the hosts of applications and for the reverse proxies in front of them.
+//!
+//! What is asked and answered is `ak_providers`' business; here it comes in and goes out.
+
+mod auth;
+mod login;
+
+use std::sync::Arc;
+
+use ak_flows::CookieChange;
+use ak_policy::Application;
+use ak_providers::oauth2::issue::{Failure, From};
+use ak_providers::outpost::Outpost;
+use ak_providers::proxy::{Forwarded, Own, ProxyProvider, Told, cookie};
+use ak_store::model::{Ref, Snapshot};
+use axum::Router;
+use axum::http::{HeaderMap, HeaderValue, Uri, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{any, get};
+use serde_json::json;
+
+use crate::app::App;
+use crate::client::Origin;
+use crate::error::ApiError;
+use crate::pages::ErrorView;
+use crate::session::cookies;
+use crate::view::Look;
+
+/// Everything below `/outpost.goauthentik.io/`.
+pub(crate) fn router() -> Router<App> {
+    Router::new()
+        .route("/auth/{asker}", any(auth::ask))
+        .route("/start", get(login::direct))
+        .route("/callback", get(login::direct))
+        .route("/sign_out", get(login::direct))
+        .route("/ping", get(login::ping))
+}
+
+/// The lines of the headers by which a reverse proxy tells of a request. A line that is no text says what cannot be.
+fn told(headers: &HeaderMap) -> Told<'_> {
+    let lines = |name: &str| headers.get_all(name).iter().map(|line| line.to_str().unwrap_or("\u{0}")).collect();
+    Told {
+        hosts: lines("x-forwarded-host"),
+        protos: lines("x-forwarded-proto"),
+        uris: lines("x-forwarded-uri"),
+        original_urls: lines("x-original-url"),
+    }
+}
+
+/// The host that a request was itself sent to, whatever is said about it.
+fn own_host<'a>(headers: &'a HeaderMap, uri: &'a Uri) -> &'a str {
+    let named = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    named.or_else(|| uri.authority().map(|authority| authority.as_str())).unwrap_or_default()
+}
+
+/// A request for an application, the provider in front of it, and who sent it.
+struct Place<'a> {
+    app: &'a App,
+    origin: &'a Origin,
+    headers: &'a HeaderMap,
+    snapshot: Arc<Snapshot>,
+    request: Forwarded,
+    at: Ref<ProxyProvider>,
+}
+
+impl<'a> Place<'a> {
+    /// `None`: no provider stands in front of the request's host.
+    fn find(app: &'a App, origin: &'a Origin, headers: &'a HeaderMap, request: Forwarded) -> Option<Self> {
+        let snapshot = app.store().snapshot();
+        let at = app.keeper.routes(&snapshot).find(&request.host)?;
+        Some(Self { app, origin, headers, snapshot, request, at })
+    }
+
+    fn provider(&self) -> Option<&ProxyProvider> {
+        self.snapshot.get(self.at)
+    }
+
+    /// The slug of the application behind the provider.
+    fn application(&self) -> Option<&str> {
+        Application::of_provider(&self.snapshot, self.at.pk()).map(|(_, application)| application.slug.as_str())
+    }
+
+    fn from(&self) -> From {
+        From { ip: self.origin.ip, base: self.app.installation(&self.snapshot).unwrap_or_default(), http: None }
+    }
+
+    /// The values of the cookie of the provider's sessions. Other hosts of the domain may have set some of that name.
+    fn sessions(&self, provider: &ProxyProvider) -> Vec<String> {
+        cookies(self.headers, &cookie::name(provider)).into_iter().filter(|value| !value.is_empty()).take(4).collect()
+    }
+}
+
+impl App {
+    /// `https://id.example`: where browsers find this installation, from other hosts.
+    fn installation(&self, snapshot: &Snapshot) -> Option<String> {
+        let told = Outpost::embedded(snapshot).and_then(|(_, outpost)| outpost.host());
+        told.or_else(|| self.options.base_url.as_deref().map(|base| base.trim_end_matches('/').to_owned()))
+    }
+
+    /// Where an administrator signs in is where browsers find this installation, as long as nobody says otherwise: the embedded outpost
+    /// remembers it. That it cannot is no reason not to let her in.
+    pub(crate) async fn learn_installation(&self, origin: &Origin, change: &CookieChange) {
+        let CookieChange::Set { user: Some(user), .. } = change else { return };
+        let snapshot = self.store().snapshot();
+        let Some((at, outpost)) = Outpost::embedded(&snapshot).filter(|_| self.installation(&snapshot).is_none()) else { return };
+        let kept = async {
+            let person = self.runner.directory().person(*user).await?;
+            if !person.is_some_and(|person| person.is_superuser()) {
+                return Ok(());
+            }
+            let mut config = outpost.config.clone();
+            config.insert("authentik_host".into(), origin.base().into());
+            self.store().write(|draft| draft.patch(at, &json!({ "config": config }))).await
+        };
+        if let Err(error) = kept.await {
+            tracing::warn!(%error, "the embedded outpost does not know where this installation is");
+        }
+    }
+
+    /// No provider stands in front of the host: nothing is let through.
+    fn no_application(&self, origin: &Origin) -> Response {
+        let message = "No application is set up for this host.";
+        let error = ErrorView { status: 404, heading: "Not found", message, retry_url: "", home_url: "" };
+        self.error_page(&Look::of(self, origin), &error)
+    }
+
+    /// Something is broken: nothing is let through.
+    fn outpost_failed(&self, origin: &Origin, failure: Failure) -> Response {
+        match failure {
+            Failure::Store(error) => ApiError::from(error).into_response(),
+            Failure::Broken(why) => self.misconfigured(origin, &why),
+            Failure::Protocol(why) => self.misconfigured(origin, &why.to_string()),
+        }
+    }
+
+    fn misconfigured(&self, origin: &Origin, why: &str) -> Response {
+        tracing::error!(request_id = origin.request_id, why, "forward authentication failed");
+        let message = "The application is not set up completely. The reference below leads your administrator to the reason.";
+        let error = ErrorView { status: 500, heading: "Something went wrong", message, retry_url: "", home_url: "" };
+        self.error_page(&Look::of(self, origin), &error)
+    }
+}
+
+/// Puts a cookie into a response.
+fn add_cookie(response: &mut Response, cookie: &str) {
+    if let Ok(value) = HeaderValue::from_str(cookie) {
+        response.headers_mut().append(header::SET_COOKIE, value);
+    }
+}
+
+/// What a request was sent to directly: by what the proxy in front says of the host, and its own path.
+fn direct<'a>(origin: &'a Origin, headers: &HeaderMap, uri: &Uri) -> Option<Forwarded> {
+    let target = uri.path_and_query().map_or("/", |target| target.as_str());
+    // The usual configuration of nginx sends the host without its port, and the whole address beside.
+    let said = told(headers);
+    let original = || Forwarded::parse(ak_providers::proxy::Asker::Nginx, Some(&said), Own { host: "", https: false }).ok();
+    let (host, https) = match origin.by_proxy.then(original).flatten() {
+        Some(original) => (original.host.to_string(), original.https),
+        None => (origin.host.clone(), origin.is_https()),
+    };
+    Forwarded::direct(Own { host: &host, https }, target).ok()
+}

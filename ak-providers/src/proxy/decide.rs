@@ -1,0 +1,84 @@
+//! What a reverse proxy is told of a request that nobody is behind who has signed in.
+
+use super::forwarded::{Asker, Forwarded};
+use super::provider::ProxyProvider;
+use crate::oauth2::discovery::Endpoints;
+
+/// What it is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refusal {
+    /// The browser is led here.
+    Redirect(String),
+    /// 401: the proxy leads the browser itself.
+    Unauthorized,
+    /// 401: the credentials in the request are wrong, and others would do.
+    Credentials,
+}
+
+/// What is told. `has_credentials`: there is an `Authorization` header, and nobody was found by it.
+pub fn refuse(asker: Asker, provider: &ProxyProvider, request: &Forwarded, has_credentials: bool) -> Refusal {
+    // A program is no browser: led to a page it would take that for the application's answer.
+    if provider.intercept_header_auth && has_credentials {
+        return Refusal::Credentials;
+    }
+    match asker {
+        Asker::Traefik | Asker::Caddy => Refusal::Redirect(start_url(request)),
+        Asker::Nginx => Refusal::Unauthorized,
+    }
+}
+
+/// The way to sign in for a request, on the host that it was sent to.
+pub fn start_url(request: &Forwarded) -> String {
+    let rd = encode([("rd", request.url().as_str())]);
+    format!("{}/outpost.goauthentik.io/start?{rd}", request.base())
+}
+
+/// The authorization request (RFC 6749, section 4.1.1) to the installation at `base`.
+pub fn authorize_url(base: &str, provider: &ProxyProvider, scopes: &[String], state: &str) -> String {
+    let (callback, scope) = (provider.callback(), scopes.join(" "));
+    let query = encode([
+        ("client_id", provider.client_id.as_str()),
+        ("redirect_uri", &callback),
+        ("response_type", "code"),
+        ("scope", &scope),
+        ("state", state),
+    ]);
+    format!("{}?{query}", Endpoints::new(base, "").shared("authorize"))
+}
+
+fn encode<const N: usize>(pairs: [(&str, &str); N]) -> String {
+    url::form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::forwarded::Own;
+    use super::super::provider::tests::single;
+    use super::*;
+
+    #[test]
+    fn browsers_are_led_to_sign_in_and_programs_are_not() {
+        let mut app = single("https://app.example");
+        let request = Forwarded::direct(Own { host: "app.example", https: true }, "/a?b=c&d=%2F").unwrap();
+        let start = "https://app.example/outpost.goauthentik.io/start?rd=https%3A%2F%2Fapp.example%2Fa%3Fb%3Dc%26d%3D%252F";
+        for asker in [Asker::Traefik, Asker::Caddy] {
+            assert_eq!(refuse(asker, &app, &request, false), Refusal::Redirect(start.to_owned()));
+            assert_eq!(refuse(asker, &app, &request, true), Refusal::Credentials);
+        }
+        assert_eq!(refuse(Asker::Nginx, &app, &request, false), Refusal::Unauthorized);
+        app.intercept_header_auth = false;
+        assert_eq!(refuse(Asker::Traefik, &app, &request, true), Refusal::Redirect(start.to_owned()));
+    }
+
+    #[test]
+    fn the_authorization_request_is_that_of_a_client() {
+        let url = authorize_url("https://id.example/", &single("https://app.example"), &["openid".into(), "email".into()], "a.b");
+        let url = url::Url::parse(&url).unwrap();
+        assert_eq!((url.host_str(), url.path()), (Some("id.example"), "/application/o/authorize/"));
+        let pairs: Vec<(String, String)> = url.query_pairs().into_owned().collect();
+        let callback = "https://app.example/outpost.goauthentik.io/callback?X-authentik-auth-callback=true";
+        for pair in [("client_id", "client"), ("redirect_uri", callback), ("scope", "openid email"), ("state", "a.b")] {
+            assert!(pairs.contains(&(pair.0.to_owned(), pair.1.to_owned())), "{pair:?} in {pairs:?}");
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! What people try: forged headers, states of others, addresses of elsewhere.
+
+use serde_json::json;
+
+use super::kit::House;
+use super::web::{Arrived, Web, text};
+
+const PAGE: &str = "https://app.example/page?x=y";
+
+#[tokio::test]
+async fn forged_and_contradictory_headers_open_nothing() {
+    let house = House::open().await;
+    house.protect("app", json!({ "skip_path_regex": "^/public" })).await;
+    house.protect("other", json!({ "external_host": "https://other.example", "skip_path_regex": "." })).await;
+    let (host, proto) = (("x-forwarded-host", "app.example"), ("x-forwarded-proto", "https"));
+    for (headers, status) in [
+        (vec![("x-forwarded-host", "app.example, other.example"), proto], 400),
+        (vec![("x-forwarded-host", "other.example@app.example"), proto], 400),
+        (vec![("x-forwarded-host", "unknown.example"), proto], 404),
+        (vec![host, proto, ("x-forwarded-uri", "http://other.example/public")], 400),
+        (vec![host, proto, ("x-forwarded-uri", "public")], 400),
+        (vec![host, proto, ("x-forwarded-uri", "/admin"), ("x-original-url", "https://other.example/")], 302),
+        (
+            vec![host, proto, ("x-forwarded-uri", "/admin"), ("x-rewrite-url", "/public"), ("forwarded", "host=other.example")],
+            302,
+        ),
+        (vec![host, ("x-forwarded-proto", "gopher"), ("x-forwarded-uri", "/admin")], 302),
+    ] {
+        assert_eq!(house.ask("traefik", &headers).await.status, status, "{headers:?}");
+    }
+    // nginx leaves what came from the browser in these, so they count for nothing.
+    let forged = [host, proto, ("x-forwarded-uri", "/public/x"), ("host", "app.example")];
+    assert_eq!(house.ask("nginx", &forged).await.status, 401);
+    assert_eq!(house.ask("haproxy", &[host, proto]).await.status, 404);
+}
+
+#[tokio::test]
+async fn who_is_no_proxy_says_nothing() {
+    let server = ak_tests::server::Start::new().with("AUTHENTIK_LISTEN__TRUSTED_PROXY_CIDRS", "10.0.0.0/8").start().await;
+    let house = House::of(server).await;
+    house.protect("app", json!({ "skip_path_regex": "^/public" })).await;
+    let said =
+        [("x-forwarded-host", "app.example"), ("x-forwarded-uri", "/public"), ("x-original-url", "https://app.example/public")];
+    for asker in ["traefik", "caddy", "nginx"] {
+        assert_eq!(house.ask(asker, &said).await.status, 404, "{asker}: the host is that of the request itself");
+    }
+    let own = [("host", "app.example"), ("x-forwarded-uri", "/public")];
+    assert_eq!(house.ask("traefik", &own).await.status, 302, "the path is not known, so it is not one that everybody may see");
+}
+
+#[tokio::test]
+async fn forged_identity_headers_never_arrive() {
+    let house = House::open().await;
+    house.protect("app", json!({ "skip_path_regex": "^/public" })).await;
+    let at = [("x-forwarded-host", "app.example"), ("x-forwarded-proto", "https"), ("x-forwarded-uri", "/public")];
+    for name in ["X-authentik-username", "x-authentik-groups", "X-AUTHENTIK-JWT"] {
+        let reply = house.ask("traefik", &[at.as_slice(), &[(name, "root")]].concat()).await;
+        assert_eq!((reply.status, text(&reply.headers, name)), (200, ""), "overwritten by Traefik with nothing");
+    }
+    for name in ["X_authentik_username", "x-authentik_username", "X_AUTHENTIK-GROUPS"] {
+        let reply = house.ask("traefik", &[at.as_slice(), &[(name, "root")]].concat()).await;
+        assert_eq!(reply.status, 403, "{name}: Traefik would not overwrite it, and programs take it for the same");
+    }
+}
+
+#[tokio::test]
+async fn nobody_is_led_elsewhere_after_signing_in() {
+    let house = House::open().await;
+    house.protect("app", json!({})).await;
+    for rd in [
+        "//evil.example/",
+        "/\\evil.example/",
+        "https://evil.example/",
+        "https://app.example@evil.example/",
+        "https://app.example.evil.example/",
+        "https%3A%2F%2Fevil.example",
+        "javascript:alert(1)",
+        "https://app.example/%0d%0aSet-Cookie:a=b\r\n",
+        "https://app.example/outpost.goauthentik.io/sign_out",
+        "https://app.example/outpost.goauthentik.io/start?rd=/",
+        "",
+    ] {
+        let web = Web::of(&house, "ada").await;
+        let query = url::form_urlencoded::Serializer::new(String::new()).append_pair("rd", rd).finish();
+        let (url, _) = web.go(&format!("https://app.example/outpost.goauthentik.io/start?{query}")).await.app();
+        assert_eq!(url, "https://app.example/", "{rd:?}");
+    }
+}
+
+/// Where the way to sign in leads: the state in it.
+async fn state(web: &Web<'_>, house: &House) -> String {
+    let start = [("host", "app.example"), ("x-forwarded-proto", "https")];
+    let path = format!("/outpost.goauthentik.io/start?rd={}", "https%3A%2F%2Fapp.example%2Fpage%3Fx%3Dy");
+    let cookies = web.cookies(&PAGE.parse().unwrap());
+    let reply = house.client(&[start.as_slice(), &[("cookie", cookies.as_str())]].concat()).get(&path).await;
+    assert_eq!(reply.status, 302, "{}", reply.text);
+    web.keep(&PAGE.parse().unwrap(), &reply);
+    let url: url::Url = reply.location().parse().unwrap();
+    url.query_pairs().find(|(name, _)| name == "state").unwrap().1.into_owned()
+}
+
+#[tokio::test]
+async fn a_state_of_somebody_else_begins_again_and_ends_at_its_page() {
+    let house = House::open().await;
+    house.protect("app", json!({})).await;
+    let theirs = state(&Web::new(&house), &house).await;
+    for (state, ends_at) in [
+        (theirs.as_str(), PAGE),
+        ("", "https://app.example/"),
+        ("nonsense", "https://app.example/"),
+        ("eyJhbGciOiJub25lIn0.eyJyZWRpcmVjdCI6Imh0dHBzOi8vZXZpbC5leGFtcGxlLyJ9.", "https://app.example/"),
+    ] {
+        for code in ["&code=stolen", ""] {
+            let web = Web::of(&house, "ada").await;
+            let callback =
+                format!("https://app.example/outpost.goauthentik.io/callback?X-authentik-auth-callback=true&state={state}{code}");
+            let (url, headers) = web.go(&callback).await.app();
+            assert_eq!((url.as_str(), text(&headers, "x-authentik-username")), (ends_at, "ada"), "{state} {code}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_stale_state_and_a_spent_code_begin_again_too() {
+    let house = House::open().await;
+    house.protect("app", json!({})).await;
+    let callback = |state: &str| format!("https://app.example/outpost.goauthentik.io/callback?code=spent&state={state}");
+    for age in [chrono::Duration::zero(), chrono::Duration::days(2)] {
+        let web = Web::of(&house, "ada").await;
+        let state = state(&web, &house).await;
+        house.server.clock.advance(age);
+        web.ak.login("ada", ak_tests::server::PASSWORD).await;
+        assert_eq!(web.go(&callback(&state)).await.app().0, PAGE, "{age}");
+    }
+}
+
+#[tokio::test]
+async fn several_tabs_sign_in_at_once() {
+    let house = House::open().await;
+    house.protect("app", json!({})).await;
+    let web = Web::new(&house);
+    let one = web.go("https://app.example/one").await.page();
+    web.go("https://app.example/two").await.page();
+    assert_eq!(web.sign_in(&one, "ada").await.app().0, "https://app.example/one");
+    assert_eq!(web.go("https://app.example/two").await.app().0, "https://app.example/two");
+}
+
+#[tokio::test]
+async fn a_browser_that_keeps_no_cookies_is_told_so() {
+    let house = House::open().await;
+    house.protect("app", json!({})).await;
+    let web = Web::of(&house, "ada").await.forgetful();
+    match web.go(PAGE).await {
+        Arrived::Page { reply, .. } => assert!(reply.status == 403 && reply.text.contains("cookies"), "{}", reply.text),
+        Arrived::App { url, .. } => panic!("at {url}"),
+    }
+}
+
+#[tokio::test]
+async fn pictures_and_frames_sign_nobody_out() {
+    let house = House::open().await;
+    house.protect("app", json!({})).await;
+    let web = Web::of(&house, "ada").await;
+    web.go(PAGE).await.app();
+    let cookies = web.cookies(&PAGE.parse().unwrap());
+    let at = [("host", "app.example"), ("x-forwarded-proto", "https"), ("cookie", cookies.as_str()), ("sec-fetch-dest", "image")];
+    let out = house.client(&at).get("/outpost.goauthentik.io/sign_out").await;
+    assert_eq!(out.status, 403, "{}", out.text);
+    assert_eq!(house.asked(PAGE, &[("cookie", &cookies)]).await.status, 200);
+}

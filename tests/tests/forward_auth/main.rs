@@ -1,0 +1,10 @@
+//! Forward authentication as people use it: scenarios S9, S15, S16 and S17.
+
+mod bad_input;
+mod credentials;
+mod kit;
+mod outposts;
+mod parties;
+mod sessions;
+mod traefik;
+mod web;

@@ -1,0 +1,108 @@
+//! Outposts over the API.
+
+use ak_tests::contract::{Mode, contract};
+use serde_json::{Value, json};
+
+use super::kit::House;
+
+const PAGE: &str = "https://app.example/";
+
+#[tokio::test]
+async fn the_embedded_outpost_is_there_and_serves_its_own_and_nobodys_providers() {
+    let house = House::open().await;
+    let embedded = house.embedded().await;
+    assert_eq!((&embedded["type"], &embedded["managed"]), (&json!("proxy"), &json!("goauthentik.io/outposts/embedded")));
+    contract().assert_exact("Outpost", &embedded);
+    let (provider, _) = house.protect("app", json!({})).await;
+    contract().assert_exact("ProxyProvider", &provider);
+    assert_eq!(house.asked(PAGE, &[]).await.status, 302);
+    let other = json!({ "name": "elsewhere", "type": "proxy", "providers": [provider["pk"]], "config": {} });
+    let other = house.server.make("outposts/instances", &other).await;
+    assert_eq!(house.asked(PAGE, &[]).await.status, 404, "another outpost stands in front of it");
+    let path = "outposts/instances";
+    let both = json!({ "providers": [provider["pk"]] });
+    house.server.change(path, embedded["pk"].as_str().unwrap(), &both).await;
+    assert_eq!(house.asked(PAGE, &[]).await.status, 302);
+    let shown = house.server.admin().get(&format!("/api/v3/providers/proxy/{}/", provider["pk"])).await;
+    let mut outposts: Vec<&str> = shown.body["outpost_set"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+    outposts.sort_unstable();
+    assert_eq!(outposts, ["authentik Embedded Outpost", "elsewhere"]);
+    house.server.admin().delete(&format!("/api/v3/{path}/{}/", other["pk"].as_str().unwrap())).await;
+}
+
+#[tokio::test]
+async fn secrets_of_providers_are_nobodys_to_see() {
+    let house = House::open().await;
+    let (provider, _) =
+        house.protect("app", json!({ "client_secret": "mine", "client_id": "mine", "cookie_secret": "mine" })).await;
+    assert!(provider.get("client_secret").is_none() && provider.get("cookie_secret").is_none(), "{provider}");
+    assert_ne!(provider["client_id"], "mine", "it is the product's to choose");
+    let callback = "https://app.example/outpost.goauthentik.io/callback?X-authentik-auth-callback=true";
+    assert_eq!(provider["redirect_uris"][0]["url"], callback);
+}
+
+#[tokio::test]
+async fn what_cannot_work_is_refused_in_words() {
+    let house = House::open().await;
+    let (provider, _) = house.protect("app", json!({})).await;
+    let path = format!("/api/v3/providers/proxy/{}/", provider["pk"]);
+    for (change, field) in [
+        (json!({ "mode": "proxy" }), "mode"),
+        (json!({ "mode": "forward_domain" }), "cookie_domain"),
+        (json!({ "mode": "forward_domain", "cookie_domain": "other.example" }), "external_host"),
+        (json!({ "cookie_domain": "a b" }), "cookie_domain"),
+        (json!({ "external_host": "app.example" }), "external_host"),
+        (json!({ "external_host": "javascript:alert(1)" }), "external_host"),
+        (json!({ "skip_path_regex": "^/a\n(" }), "skip_path_regex"),
+        (json!({ "access_token_validity": "seconds=0" }), "access_token_validity"),
+        (json!({ "internal_host": "http://app:8080" }), "internal_host"),
+    ] {
+        let reply = house.server.admin().patch(&path, &change).await;
+        assert!(reply.status == 400 && reply.body[field].is_array(), "{change}: {}", reply.text);
+    }
+    let reply = house
+        .server
+        .admin()
+        .post("/api/v3/outposts/instances/", &json!({ "name": "x", "type": "ldap", "providers": [], "config": {} }))
+        .await;
+    assert!(reply.status == 400 && reply.body["type"].is_array(), "{}", reply.text);
+}
+
+#[tokio::test]
+async fn outposts_of_other_programs_find_their_configuration() {
+    let house = House::open().await;
+    let (provider, _) = house.protect("app", json!({ "skip_path_regex": "^/public" })).await;
+    let admin = house.server.admin();
+    let list = admin.get("/api/v3/outposts/proxy/").await;
+    contract().validate_answer("GET", "/outposts/proxy/", list.status, Mode::Exact, &list.body).unwrap();
+    let one = &list.body["results"][0];
+    assert_eq!((&one["pk"], &one["skip_path_regex"]), (&provider["pk"], &json!("^/public")));
+    assert_eq!(one["scopes_to_request"], json!(["openid", "email", "profile", "ak_proxy"]));
+    let issuer = format!("{}/application/o/app/", house.server.url);
+    assert_eq!(one["oidc_configuration"]["issuer"], issuer);
+    for (path, operation) in [
+        ("default_settings/".to_owned(), "default_settings/"),
+        (format!("{}/health/", house.embedded().await["pk"].as_str().unwrap()), "{uuid}/health/"),
+    ] {
+        let reply = admin.get(&format!("/api/v3/outposts/instances/{path}")).await;
+        assert_eq!(reply.status, 200, "{}", reply.text);
+        contract().validate_answer("GET", &format!("/outposts/instances/{operation}"), 200, Mode::Exact, &reply.body).unwrap();
+    }
+    assert_eq!(house.server.client().get("/api/v3/outposts/proxy/").await.status, 403);
+}
+
+#[tokio::test]
+async fn where_an_administrator_signs_in_is_where_browsers_are_led() {
+    let server = ak_tests::server::Server::start().await;
+    server.user("ada").await;
+    server.signed_in("ada").await;
+    let host = || async {
+        server.admin().get("/api/v3/outposts/instances/").await.body["results"][0]["config"]["authentik_host"].clone()
+    };
+    assert_eq!(host().await, "", "who is nobody in particular says nothing");
+    server.signed_in("akadmin").await;
+    assert_eq!(host().await, server.url.as_str());
+    let elsewhere = server.client().header("host", "evil.example");
+    elsewhere.login("akadmin", ak_tests::server::PASSWORD).await;
+    assert_eq!(host().await, server.url.as_str(), "what is known stays");
+}
