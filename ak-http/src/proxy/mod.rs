@@ -149,7 +149,7 @@ fn add_cookie(response: &mut Response, cookie: &str) {
 }
 
 /// What a request was sent to directly: by what the proxy in front says of the host, and its own path.
-fn direct<'a>(origin: &'a Origin, headers: &HeaderMap, uri: &Uri) -> Option<Forwarded> {
+fn direct(origin: &Origin, headers: &HeaderMap, uri: &Uri) -> Option<Forwarded> {
     let target = uri.path_and_query().map_or("/", |target| target.as_str());
     // The usual configuration of nginx sends the host without its port, and the whole address beside.
     let said = told(headers);
