@@ -1,6 +1,5 @@
 //! An installation with an application, and what its client does.
 
-use ak_store::model::Pk;
 use ak_store::records::User;
 use ak_tests::server::{Client, Reply, Server};
 use base64::Engine as _;
