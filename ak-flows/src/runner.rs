@@ -433,7 +433,10 @@ impl Runner {
         if let Some(refusal) = &turn.refusal {
             let decision = refusal.decision.as_ref().and_then(|d| serde_json::to_string(d).ok()).unwrap_or_default();
             tracing::info!(flow = flow.slug, request_id = visit.request_id, reason = refusal.reason, decision, "flow refused");
-            turn.effects.extend(refusal.denial(&flow.slug, &visit.client).map(|denial| Effect::Denied(Box::new(denial))));
+            // A stage that knows more has said so itself.
+            let is_told = turn.effects.iter().any(|effect| matches!(effect, Effect::Denied(_)));
+            let denial = refusal.denial(&flow.slug, &visit.client).filter(|_| !is_told);
+            turn.effects.extend(denial.map(|denial| Effect::Denied(Box::new(denial))));
         }
         // The first page can be shown again from nothing. What another room or another flow has gathered cannot be gathered again, and
         // what a turn makes happen has to happen.

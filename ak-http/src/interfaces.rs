@@ -108,17 +108,12 @@ pub(crate) async fn user(
 async fn only_application(app: &App, origin: &Origin, person: &Person) -> ak_store::Result<Option<Response>> {
     let external = person.user.r#type == UserType::External;
     let Some((at, url)) = default_application(app, origin, person).filter(|_| external) else { return Ok(None) };
-    let decision = decided(app, at.pk(), &request(app, origin, Some(person))).await?;
+    let request = request(app, origin, Some(person));
+    let decision = decided(app, at.pk(), &request).await?;
     if decision.passing {
         return Ok(Some(see_other(url.as_str())));
     }
-    let denial = Denial {
-        what: format!("the application {}", app.store().snapshot().name_of(at.pk())),
-        reason: "the policies of the application refuse".to_owned(),
-        user: Some(person.user.username.clone()),
-        client_ip: origin.ip,
-        decision: Some(decision),
-    };
+    let denial = Denial::of_application(&request.snapshot.name_of(at.pk()), &request, decision);
     Ok(Some(app.denied_page(origin, &denial).await))
 }
 

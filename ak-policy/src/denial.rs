@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::decision::{Decision, Subject};
+use crate::request::Request;
 
 /// For how long it is kept.
 const KEEP_DAYS: i64 = 30;
@@ -37,6 +38,17 @@ pub struct Denial {
 }
 
 impl Denial {
+    /// An application that its policies do not let somebody open. `application` is what it is called.
+    pub fn of_application(application: &str, request: &Request, decision: Decision) -> Self {
+        Self {
+            what: format!("the application {application}"),
+            reason: "the policies of the application refuse".to_owned(),
+            user: request.person.as_ref().map(|person| person.user.username.clone()),
+            client_ip: request.client_ip,
+            decision: Some(decision),
+        }
+    }
+
     /// Keeps it under the reference that the person is shown, for thirty days.
     pub async fn keep(&self, reference: &str, repo: &mut dyn Repository, now: DateTime<Utc>) -> Result<()> {
         let mut body = json!(self);

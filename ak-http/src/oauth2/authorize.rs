@@ -220,7 +220,7 @@ impl Place<'_> {
         }
         if !decision.passing {
             let error = ProtocolError::new(Code::AccessDenied, "The person may not open the application.");
-            return if silent { self.refuse(request, client, &error) } else { self.denied(client, present, decision).await };
+            return if silent { self.refuse(request, client, &error) } else { self.denied(client, &about, decision).await };
         }
         let mappings = match client.mappings(self.snapshot) {
             Ok(mappings) => mappings,
@@ -298,14 +298,8 @@ impl Place<'_> {
     }
 
     /// The page for who may not, with what the policies say to her and the reference that leads to why.
-    async fn denied(&self, client: &Client<'_>, present: &Present<'_>, decision: Decision) -> Response {
-        let denial = Denial {
-            what: format!("the application {}", client.application.slug),
-            reason: "the policies of the application refuse".to_owned(),
-            user: present.visit.person.as_ref().map(|person| person.user.username.clone()),
-            client_ip: self.origin.ip,
-            decision: Some(decision),
-        };
+    async fn denied(&self, client: &Client<'_>, about: &Request, decision: Decision) -> Response {
+        let denial = Denial::of_application(&client.application.name, about, decision);
         self.app.denied_page(self.origin, &denial).await
     }
 

@@ -2,7 +2,7 @@
 
 use ak_flows::stages::{ConsentMode, ConsentStage};
 use ak_flows::{Answer as Given, Challenge, Cx, Effect, Finale, Stage, StageError, Step};
-use ak_policy::{Application, Context, Request, decide};
+use ak_policy::{Application, Context, Denial, Request, decide};
 use ak_store::Keyring;
 use ak_store::model::{Ref, Span};
 use ak_store::records::{Grant, GrantKind, NewTask};
@@ -104,7 +104,10 @@ impl AuthorizeStage {
         let about = Request { client_ip: world.client.ip, context: cx.context.clone(), ..about };
         let decision = decide(client.application_at.pk(), &about).await;
         if !decision.passing {
-            return Ok(Step::Deny(decision.messages.first().cloned()));
+            let message = decision.messages.first().cloned();
+            let denial = Denial::of_application(&client.application.name, &about, decision);
+            cx.effects.push(Effect::Denied(Box::new(denial)));
+            return Ok(Step::Deny(message));
         }
         let code = world.rng.token(32);
         let (now, user) = (world.now, person.user.pk);

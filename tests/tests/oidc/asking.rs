@@ -1,6 +1,7 @@
 //! What clients may ask for, and what people are asked.
 
-use ak_tests::server::PASSWORD;
+use ak_policy::Denial;
+use ak_tests::server::{PASSWORD, Reply};
 use chrono::Duration;
 use serde_json::{Value, json};
 
@@ -96,7 +97,30 @@ async fn who_may_not_open_the_application_sees_why() {
     let denied = browser.get(&house.authorize(&[])).await;
     assert_eq!(denied.status, 403);
     assert!(denied.text.contains(denied.header("x-authentik-id")), "the page has the reference");
+    assert!(explained(&house, &denied).await.contains("the group staff (binding "));
     assert_eq!(Back::of(&browser.get(&house.authorize(&[("prompt", "none")])).await).error(), "access_denied");
+}
+
+/// What is kept under the reference of an answer.
+async fn explained(house: &House, reply: &Reply) -> String {
+    let mut repo = house.server.store.read().await.unwrap();
+    let kept = Denial::find(reply.header("x-authentik-id"), &mut *repo, house.server.now()).await.unwrap();
+    kept.expect("a denial").to_string()
+}
+
+#[tokio::test]
+async fn who_may_open_it_no_more_at_the_end_of_the_flow_sees_why() {
+    let house = House::open().await;
+    let browser = house.server.signed_in("ada").await;
+    let page = browser.follow(&house.authorize(&[("prompt", "consent")])).await;
+    let group = house.server.group("staff", &[]).await;
+    let binding = json!({ "target": house.application["pk"], "group": group.pk, "order": 0 });
+    house.server.make("policies/bindings", &binding).await;
+    let denied = browser.submit(&page, &[("token", &page.hidden("token"))]).await;
+    assert_eq!(denied.status, 403, "{}", denied.text);
+    let told = explained(&house, &denied).await;
+    assert!(told.contains("\nthe application ") && told.contains(", asked for by ada from "), "{told}");
+    assert!(told.contains("the group staff (binding "), "{told}");
 }
 
 #[tokio::test]
