@@ -49,7 +49,7 @@ impl User {
     fn entitlements(&self, application: &ObjectView) -> Result<Array, Wrong> {
         let run = Run::current()?;
         let Some(person) = &self.0 else { return Ok(Array::new()) };
-        let held = ApplicationEntitlement::of(&run.request.snapshot, person, Ref::new(application.0));
+        let held = ApplicationEntitlement::of(&run.request().snapshot, person, Ref::new(application.0));
         let held = held.map_err(|failure| Wrong::from(failure.to_string()))?;
         Ok(held.into_iter().map(|(at, _)| Dynamic::from(ObjectView(at.pk()))).collect())
     }
