@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use ak_tests::fuzz::scripts::{Evaluator, PYTHON_CORPUS, SCRIPT_CORPUS, translator};
 use ak_tests::fuzz::forward_auth::{FORWARD_AUTH_CORPUS, forward_auth};
+use ak_tests::fuzz::scripts::{Evaluator, PYTHON_CORPUS, SCRIPT_CORPUS, translator};
 use ak_tests::fuzz::{BLUEPRINT_CORPUS, Blueprints, CONFIG_CORPUS, EXECUTOR_CORPUS, Executor, config_yaml};
 use proptest::prelude::*;
 use proptest::sample::Index;

@@ -89,11 +89,6 @@ async fn samples(server: &Server) -> Vec<Sample> {
         server.make("crypto/certificatekeypairs", &json!({ "name": "used", "certificate_data": ec, "key_data": ec_key })).await;
     let pair2 = server.make("crypto/certificatekeypairs", &json!({ "name": "used too", "certificate_data": ec })).await;
     let app = server.make("core/applications", &json!({ "name": "used", "slug": "used" })).await;
-    let scope = json!({ "name": "used", "expression": "#{}", "scope_name": "used" });
-    let scope = server.make("propertymappings/provider/scope", &scope).await;
-    let proxied = json!({ "name": "used", "mode": "forward_single", "external_host": "https://used.example", "authorization_flow": a,
-        "invalidation_flow": a });
-    let proxied = server.make("providers/proxy", &proxied).await;
     vec![
         Sample {
             path: "core/applications",
@@ -196,25 +191,6 @@ async fn samples(server: &Server) -> Vec<Sample> {
             two: json!({ "name": "two", "expression": "#{ a: 2 }", "scope_name": "second", "description": "Two" }),
             change: json!({ "scope_name": "changed", "managed": "example.org/changed" }),
             moot: &[],
-        },
-        Sample {
-            path: "providers/proxy",
-            one: json!({ "name": "one", "mode": "forward_single", "external_host": "https://one.example", "authentication_flow": a,
-                "authorization_flow": a, "invalidation_flow": a, "property_mappings": [scope["pk"]], "skip_path_regex": "^/one",
-                "basic_auth_enabled": true, "basic_auth_password_attribute": "pass", "basic_auth_user_attribute": "user",
-                "intercept_header_auth": false, "access_token_validity": "hours=1", "refresh_token_validity": "days=1" }),
-            two: json!({ "name": "two", "mode": "forward_domain", "external_host": "https://auth.two.example", "cookie_domain": "two.example",
-                "authorization_flow": b, "invalidation_flow": b }),
-            change: json!({ "external_host": "https://changed.two.example" }),
-            moot: &["certificate", "internal_host", "internal_host_ssl_validation", "application"],
-        },
-        Sample {
-            path: "outposts/instances",
-            one: json!({ "name": "one", "type": "proxy", "providers": [proxied["pk"]], "config": { "authentik_host": "https://id.example" },
-                "managed": "example.org/one" }),
-            two: json!({ "name": "two", "type": "proxy", "providers": [], "config": {} }),
-            change: json!({ "config": { "log_level": "debug" } }),
-            moot: &["service_connection"],
         },
         Sample {
             path: "core/brands",
@@ -326,6 +302,39 @@ async fn samples(server: &Server) -> Vec<Sample> {
             moot: &[],
         },
         Sample {
+            path: "providers/proxy",
+            one: {
+                let scope = json!({ "name": "proxied", "expression": "#{}", "scope_name": "proxied" });
+                let scope = server.make("propertymappings/provider/scope", &scope).await;
+                json!({ "name": "one", "mode": "forward_single", "external_host": "https://one.example", "authentication_flow": b,
+                    "authorization_flow": a, "invalidation_flow": b, "property_mappings": [scope["pk"]], "skip_path_regex": "^/one",
+                    "basic_auth_enabled": true, "basic_auth_password_attribute": "pass", "basic_auth_user_attribute": "user",
+                    "intercept_header_auth": false, "access_token_validity": "hours=1", "refresh_token_validity": "days=1" })
+            },
+            two: json!({ "name": "two", "mode": "forward_domain", "external_host": "https://auth.two.example", "cookie_domain": "two.example",
+                "authorization_flow": b, "invalidation_flow": a }),
+            change: json!({ "external_host": "https://changed.example" }),
+            moot: &[
+                "certificate__kp_uuid__iexact",
+                "certificate__name__iexact",
+                "internal_host__iexact",
+                "internal_host_ssl_validation__iexact",
+            ],
+        },
+        Sample {
+            path: "outposts/instances",
+            one: {
+                let provider = json!({ "name": "served", "mode": "forward_single", "external_host": "https://served.example",
+                    "authorization_flow": a, "invalidation_flow": a });
+                let provider = server.make("providers/proxy", &provider).await;
+                json!({ "name": "one", "type": "proxy", "providers": [provider["pk"]], "config": { "authentik_host": "https://id.example" },
+                    "managed": "example.org/one" })
+            },
+            two: json!({ "name": "two", "type": "proxy", "providers": [], "config": {} }),
+            change: json!({ "config": { "log_level": "debug" } }),
+            moot: &["service_connection__name__icontains", "service_connection__name__iexact"],
+        },
+        Sample {
             path: "stages/user_logout",
             one: json!({ "name": "one" }),
             two: json!({ "name": "two" }),
@@ -349,14 +358,18 @@ impl Sample {
             .filter(|p| p.starts_with(&base) && p.matches('/').count() == base.matches('/').count() + 1);
         let template = paths.next().unwrap_or_else(|| panic!("the contract has no objects at {}", self.path)).to_owned();
         let key = if template.contains("{slug}") { &object["slug"] } else { pk(object) };
-        let key = key.as_str().map_or_else(|| key.to_string(), str::to_owned);
-        (template, format!("{}{key}/", self.list()))
+        (template, format!("{}{}/", self.list(), key_text(key)))
     }
 
     /// The contract's path of an object's users.
     fn used_by(&self, template: &str) -> String {
         format!("{template}used_by/")
     }
+}
+
+/// A key as it stands in a path.
+fn key_text(key: &Value) -> String {
+    key.as_str().map_or_else(|| key.to_string(), str::to_owned)
 }
 
 fn pk(object: &Value) -> &Value {

@@ -48,18 +48,20 @@ async fn used_by_tells_of_every_reference_what_deleting_does() {
     for sample in samples(&server).await {
         for input in [&sample.one, &sample.two] {
             let made = server.make(sample.path, input).await;
-            let user = Pk::of_uuid(pk(&made).as_str().unwrap().parse().unwrap());
             let snapshot = server.store.snapshot();
+            let space = snapshot.registry().by_path(sample.path).unwrap().meta.space;
+            let user = Pk::from_value(pk(&made), space).unwrap();
             for edge in &snapshot.object(user).unwrap().edges {
                 let Key::Object(target) = edge.to else { continue };
                 missing.remove(&format!("{}.{}", sample.path, edge.field));
                 let object = snapshot.object(target).unwrap();
                 let info = snapshot.kind_of(object).unwrap();
                 let shown = Value::Object(snapshot.render(object, &Default::default()));
-                let address = shown.get("slug").unwrap_or(pk(&shown)).as_str().unwrap().to_owned();
+                let address = key_text(shown.get("slug").unwrap_or(pk(&shown)));
                 let used = admin.get(&format!("/api/v3/{}/{address}/used_by/", info.meta.path)).await;
                 let entries = used.body.as_array().unwrap().iter();
-                let told = entries.filter(|e| e["pk"] == *pk(&made) || e["pk"] == made["slug"]).map(|e| e["action"].clone());
+                let told =
+                    entries.filter(|e| e["pk"] == key_text(pk(&made)) || e["pk"] == made["slug"]).map(|e| e["action"].clone());
                 let done = effect(&server, user, edge, target).await;
                 assert_eq!(told.collect::<Vec<_>>(), [json!(done)], "{}.{}: {}", sample.path, edge.field, used.text);
             }
