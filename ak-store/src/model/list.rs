@@ -160,9 +160,13 @@ impl Snapshot {
         }
         let mut lookup = lookup.unwrap_or(Lookup::Exact);
         let first = parts.first_mut()?;
-        if let Some(base) = first.strip_suffix("_in").filter(|base| info.field(base).is_some() && info.field(first).is_none()) {
-            *first = base;
-            lookup = Lookup::In;
+        for suffix in ["_in", "_by_pk"] {
+            if let Some(base) =
+                first.strip_suffix(suffix).filter(|base| info.field(base).is_some() && info.field(first).is_none())
+            {
+                *first = base;
+                lookup = Lookup::In;
+            }
         }
         let mut path = Vec::new();
         let mut at = Some(info);
@@ -300,7 +304,8 @@ impl Condition<'_> {
         };
         let any = |test: &dyn Fn(&Value, &str) -> bool| self.values.iter().any(|v| entries.iter().any(|e| test(e, v)));
         match self.lookup {
-            Lookup::IsNull => self.values.iter().any(|v| flag(v) == Some(value.is_null())),
+            // A list without entries leads nowhere either.
+            Lookup::IsNull => self.values.iter().any(|v| flag(v) == Some(value.is_null() || entries.is_empty())),
             Lookup::Exact | Lookup::In => any(&same),
             Lookup::IExact => any(&|e, v| text(e).to_lowercase() == v.to_lowercase()),
             Lookup::IContains => any(&|e, v| text(e).to_lowercase().contains(&v.to_lowercase())),

@@ -101,11 +101,6 @@ async fn samples(server: &Server) -> Vec<Sample> {
     );
     let provider = json!({ "name": "used", "authorization_flow": a, "invalidation_flow": a, "redirect_uris": [] });
     let provider = server.make("providers/oauth2", &provider).await;
-    let used = json!({ "name": "used", "expression": "#{}", "scope_name": "used" });
-    let used = server.make("propertymappings/provider/scope", &used).await;
-    let proxied = json!({ "name": "proxied", "mode": "forward_single", "external_host": "https://used.example", "authorization_flow": a,
-        "invalidation_flow": a });
-    let proxied = server.make("providers/proxy", &proxied).await;
     vec![
         Sample {
             path: "core/applications",
@@ -230,25 +225,6 @@ async fn samples(server: &Server) -> Vec<Sample> {
             moot: &[],
         },
         Sample {
-            path: "providers/proxy",
-            one: json!({ "name": "one", "mode": "forward_single", "external_host": "https://one.example", "authentication_flow": a,
-                "authorization_flow": a, "invalidation_flow": a, "property_mappings": [used["pk"]], "skip_path_regex": "^/one",
-                "basic_auth_enabled": true, "basic_auth_password_attribute": "pass", "basic_auth_user_attribute": "user",
-                "intercept_header_auth": false, "access_token_validity": "hours=1", "refresh_token_validity": "days=1" }),
-            two: json!({ "name": "two", "mode": "forward_domain", "external_host": "https://auth.two.example", "cookie_domain": "two.example",
-                "authorization_flow": b, "invalidation_flow": b }),
-            change: json!({ "external_host": "https://changed.two.example" }),
-            moot: &["certificate", "internal_host", "internal_host_ssl_validation", "application"],
-        },
-        Sample {
-            path: "outposts/instances",
-            one: json!({ "name": "one", "type": "proxy", "providers": [proxied["pk"]], "config": { "authentik_host": "https://id.example" },
-                "managed": "example.org/one" }),
-            two: json!({ "name": "two", "type": "proxy", "providers": [], "config": {} }),
-            change: json!({ "config": { "log_level": "debug" } }),
-            moot: &["service_connection"],
-        },
-        Sample {
             path: "core/brands",
             one: json!({ "domain": "one.example", "branding_title": "One", "branding_logo": "/one.svg", "branding_favicon": "/one.ico",
                 "branding_default_flow_background": "/one.jpg", "flow_authentication": a, "flow_invalidation": a, "flow_recovery": a,
@@ -356,6 +332,39 @@ async fn samples(server: &Server) -> Vec<Sample> {
             two: json!({ "name": "two" }),
             change: json!({ "name": "changed" }),
             moot: &[],
+        },
+        Sample {
+            path: "providers/proxy",
+            one: {
+                let scope = json!({ "name": "proxied", "expression": "#{}", "scope_name": "proxied" });
+                let scope = server.make("propertymappings/provider/scope", &scope).await;
+                json!({ "name": "one", "mode": "forward_single", "external_host": "https://one.example", "authentication_flow": b,
+                    "authorization_flow": a, "invalidation_flow": b, "property_mappings": [scope["pk"]], "skip_path_regex": "^/one",
+                    "basic_auth_enabled": true, "basic_auth_password_attribute": "pass", "basic_auth_user_attribute": "user",
+                    "intercept_header_auth": false, "access_token_validity": "hours=1", "refresh_token_validity": "days=1" })
+            },
+            two: json!({ "name": "two", "mode": "forward_domain", "external_host": "https://auth.two.example", "cookie_domain": "two.example",
+                "authorization_flow": b, "invalidation_flow": a }),
+            change: json!({ "external_host": "https://changed.example" }),
+            moot: &[
+                "certificate__kp_uuid__iexact",
+                "certificate__name__iexact",
+                "internal_host__iexact",
+                "internal_host_ssl_validation__iexact",
+            ],
+        },
+        Sample {
+            path: "outposts/instances",
+            one: {
+                let provider = json!({ "name": "served", "mode": "forward_single", "external_host": "https://served.example",
+                    "authorization_flow": a, "invalidation_flow": a });
+                let provider = server.make("providers/proxy", &provider).await;
+                json!({ "name": "one", "type": "proxy", "providers": [provider["pk"]], "config": { "authentik_host": "https://id.example" },
+                    "managed": "example.org/one" })
+            },
+            two: json!({ "name": "two", "type": "proxy", "providers": [], "config": {} }),
+            change: json!({ "config": { "log_level": "debug" } }),
+            moot: &["service_connection__name__icontains", "service_connection__name__iexact"],
         },
         Sample {
             path: "stages/user_logout",
