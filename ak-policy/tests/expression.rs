@@ -250,7 +250,10 @@ async fn what_cannot_be_is_not_saved() {
     let house = House::new().await;
     for (text, said) in [
         ("ak_send_email(1)", "The function ak_send_email is not available: it comes with e-mail. (line 2, column 1)"),
-        ("user.app_entitlements(1)", "The function app_entitlements is not available: it comes with application entitlements."),
+        (
+            "ak_user_has_authenticator(user)",
+            "The function ak_user_has_authenticator is not available: it comes with authenticator devices.",
+        ),
         ("return nobody;", "Undefined variable: nobody (line 2, column 8)"),
         (r#"regex_match("a", "(?=b)")"#, "lookahead"),
         (r#"import "x" as y;"#, "import"),

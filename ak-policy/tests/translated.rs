@@ -75,7 +75,7 @@ async fn what_is_wrong_is_told_with_its_place_in_python() {
         ("x = 1\nreturn x and  provider.name", "provider", "(line 2, column 15)"),
         ("# python\nreturn (", "this is not Python", "line"),
         ("# python\nreturn ak_send_email(\"a@example.org\", \"x\")", "it comes with e-mail", "(line 2, column 8)"),
-        ("# python\nreturn user.app_entitlements(1)", "application entitlements", "line 2"),
+        ("# python\nreturn ak_user_has_authenticator(user)", "authenticator devices", "line 2"),
         ("# python\nyield True", "`yield` gives no answer", "(line 2, column 1)"),
     ];
     for (text, reason, place) in refused {

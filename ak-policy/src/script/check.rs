@@ -8,13 +8,12 @@ use crate::policy::Failure;
 
 /// Functions that expressions elsewhere can call, and whose subject does not exist here yet.
 const LATER: &[(&str, &str)] = &[
-    ("ak_create_jwt", "it comes with the OAuth2 provider"),
-    ("ak_create_jwt_raw", "it comes with the OAuth2 provider"),
+    ("ak_create_jwt", "expressions cannot make tokens yet"),
+    ("ak_create_jwt_raw", "expressions cannot make tokens yet"),
     ("ak_send_email", "it comes with e-mail"),
     ("ak_user_has_authenticator", "it comes with authenticator devices"),
     ("ak_devices_for_user", "it comes with authenticator devices"),
     ("ak_system_settings", "it comes with the settings of the system"),
-    ("reverse_dns", "names of addresses cannot be looked up yet"),
 ];
 
 /// The problems of a script that can be read.
