@@ -1,7 +1,7 @@
 //! Programs of others as children of a test: installed from their registries into a folder of the test's own, spoken to by lines of
 //! JSON.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -31,17 +31,22 @@ async fn run(command: &mut Command, what: &str) {
     assert!(done.status.success(), "{what}: {}", String::from_utf8_lossy(&done.stderr));
 }
 
+/// A Python of its own, with these packages of PyPI (`name==version`), in a folder.
+pub async fn python(folder: &Path, packages: &[&str]) -> PathBuf {
+    let place = folder.join("python");
+    run(Command::new("python3").args(["-m", "venv"]).arg(&place), "python3 -m venv (Debian package python3-venv)").await;
+    let python = place.join("bin/python");
+    let mut install = Command::new(&python);
+    install.args(["-m", "pip", "install", "--quiet", "--no-cache-dir", "--disable-pip-version-check"]).args(packages);
+    run(&mut install, "pip install (is PyPI reachable?)").await;
+    python
+}
+
 impl Party {
     /// A Python program of `tests/parties`, with these packages of PyPI (`name==version`).
     pub async fn python(script: &str, packages: &[&str], arguments: &[&str]) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let place = folder.path().join("python");
-        run(Command::new("python3").args(["-m", "venv"]).arg(&place), "python3 -m venv (Debian package python3-venv)").await;
-        let python = place.join("bin/python");
-        let mut install = Command::new(&python);
-        install.args(["-m", "pip", "install", "--quiet", "--no-cache-dir", "--disable-pip-version-check"]).args(packages);
-        run(&mut install, "pip install (is PyPI reachable?)").await;
-        let mut program = Command::new(&python);
+        let mut program = Command::new(python(folder.path(), packages).await);
         program.arg(source(script)).args(arguments);
         Self::start(program, folder)
     }

@@ -388,7 +388,8 @@ async fn what_expressions_can_use_is_printed_for_people_and_for_editors() {
     let json = home.run(&["policy", "reference", "--json"]).await;
     let read: serde_json::Value = serde_json::from_str(&json.out).expect("JSON");
     assert!(read["functions"].as_array().is_some_and(|all| all.len() > 200));
-    assert_eq!(read["variables"]["scope mappings"][5]["name"], "provider");
+    let of_mappings = read["variables"]["scope mappings"].as_array().expect("a list");
+    assert!(of_mappings.iter().any(|variable| variable["name"] == "provider"), "{of_mappings:?}");
 }
 
 #[tokio::test]
@@ -402,7 +403,7 @@ async fn a_python_expression_is_translated_or_told_what_is_not_covered() {
     let good = file("good.py", "return user.groups.filter(name=\"Admins\").exists()\n");
     let translated = home.run(&["policy", "translate", &good]).await;
     assert!(translated.succeeded() && translated.out.contains("py_call"), "{translated:?}");
-    let bad = file("bad.py", "import requests\nreturn True\n");
+    let bad = file("bad.py", "import os\nreturn True\n");
     let flagged = home.run(&["policy", "translate", &bad]).await;
     assert_eq!((flagged.code, flagged.out.as_str()), (Some(2), ""), "{flagged:?}");
     assert!(flagged.err.contains("bad.py:1:8: the import of `requests` is not covered"), "{flagged:?}");

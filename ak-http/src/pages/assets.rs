@@ -19,10 +19,11 @@ pub struct Asset {
 #[derive(Debug, Clone, Copy)]
 pub struct Assets;
 
-static ALL: LazyLock<[Asset; 5]> = LazyLock::new(|| {
+static ALL: LazyLock<[Asset; 6]> = LazyLock::new(|| {
     [
         asset("ak", "css", "text/css; charset=utf-8", include_bytes!("../../web/static/ak.css")),
         asset("password", "js", "text/javascript; charset=utf-8", include_bytes!("../../web/static/password.js")),
+        asset("once", "js", "text/javascript; charset=utf-8", include_bytes!("../../web/static/once.js")),
         asset("autosubmit", "js", "text/javascript; charset=utf-8", include_bytes!("../../web/static/autosubmit.js")),
         asset("logo", "svg", "image/svg+xml", include_bytes!("../../web/static/logo.svg")),
         asset("favicon", "svg", "image/svg+xml", include_bytes!("../../web/static/favicon.svg")),
@@ -44,13 +45,19 @@ impl Assets {
 
     /// The module that sends the form of a page.
     pub fn autosubmit_js_path() -> &'static str {
-        let [_, _, autosubmit, ..] = &*ALL;
+        let [_, _, _, autosubmit, ..] = &*ALL;
         &autosubmit.path
+    }
+
+    /// The module that sends a form only once.
+    pub fn once_js_path() -> &'static str {
+        let [_, _, once, ..] = &*ALL;
+        &once.path
     }
 
     /// The mark of ak, for brands without a logo of their own.
     pub fn logo_path() -> &'static str {
-        let [_, _, _, logo, _] = &*ALL;
+        let [.., logo, _] = &*ALL;
         &logo.path
     }
 
@@ -87,6 +94,7 @@ mod tests {
             Assets::css_path(),
             Assets::password_js_path(),
             Assets::autosubmit_js_path(),
+            Assets::once_js_path(),
             Assets::logo_path(),
             Assets::favicon_path(),
         ] {

@@ -10,6 +10,7 @@ use std::time::Duration;
 use ak_store::directory::Person;
 use ak_store::records::Group;
 use chrono_tz::Tz;
+use rhai::{EvalAltResult, Position};
 use serde_json::{Map, Value};
 
 use super::uses::Uses;
@@ -146,9 +147,10 @@ impl Run {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits for something asynchronous as long as there is time.
+    /// Waits for something asynchronous as long as there is time. That the time is over no script can catch.
     pub(crate) fn wait<T>(&self, future: impl Future<Output = T>) -> Result<T, Wrong> {
-        crate::pool::wait(self.remaining(), future).map_err(Into::into)
+        let over = |why: String| Wrong::from(EvalAltResult::ErrorTerminated(why.into(), Position::NONE));
+        crate::pool::wait(self.remaining(), future).map_err(over)
     }
 
     pub(crate) fn log(&self, level: &'static str, event: String) {

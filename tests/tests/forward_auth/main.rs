@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod credentials;
+mod first;
 mod kit;
 mod outposts;
 mod parties;

@@ -77,7 +77,7 @@ async fn outposts_of_other_programs_find_their_configuration() {
     contract().validate_answer("GET", "/outposts/proxy/", list.status, Mode::Exact, &list.body).unwrap();
     let one = &list.body["results"][0];
     assert_eq!((&one["pk"], &one["skip_path_regex"]), (&provider["pk"], &json!("^/public")));
-    assert_eq!(one["scopes_to_request"], json!(["openid", "email", "profile", "ak_proxy"]));
+    assert_eq!(one["scopes_to_request"], json!(["openid", "email", "profile", "entitlements", "ak_proxy"]));
     let issuer = format!("{}/application/o/app/", house.server.url);
     assert_eq!(one["oidc_configuration"]["issuer"], issuer);
     for (path, operation) in [

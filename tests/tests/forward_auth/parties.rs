@@ -122,26 +122,19 @@ impl Front {
     }
 
     fn browser(&self) -> Browser {
-        ak_tests::install_crypto_provider();
-        let http = reqwest::Client::builder()
-            .cookie_provider(Arc::new(reqwest::cookie::Jar::default()))
-            .resolve(HOST, SocketAddr::from(([127, 0, 0, 1], self.port)))
-            .redirect(reqwest::redirect::Policy::limited(12))
-            .build()
-            .unwrap();
-        Browser { http }
+        Browser::knowing(HOST, self.port)
     }
 }
 
 /// A browser that follows wherever it is led.
-struct Browser {
+pub(crate) struct Browser {
     http: reqwest::Client,
 }
 
 /// Where it ends up.
-struct Shown {
-    url: Url,
-    reply: Reply,
+pub(crate) struct Shown {
+    pub(crate) url: Url,
+    pub(crate) reply: Reply,
 }
 
 impl Shown {
@@ -153,13 +146,25 @@ impl Shown {
     }
 
     /// What the application saw: a header, or nothing.
-    fn saw(&self, header: &str) -> Value {
+    pub(crate) fn saw(&self, header: &str) -> Value {
         self.reply.body["headers"][header].clone()
     }
 }
 
 impl Browser {
-    async fn go(&self, url: &str, headers: &[(&str, &str)]) -> Shown {
+    /// One without cookies, for which `host` is at this port of the machine.
+    pub(crate) fn knowing(host: &str, port: u16) -> Self {
+        ak_tests::install_crypto_provider();
+        let http = reqwest::Client::builder()
+            .cookie_provider(Arc::new(reqwest::cookie::Jar::default()))
+            .resolve(host, SocketAddr::from(([127, 0, 0, 1], port)))
+            .redirect(reqwest::redirect::Policy::limited(12))
+            .build()
+            .unwrap();
+        Self { http }
+    }
+
+    pub(crate) async fn go(&self, url: &str, headers: &[(&str, &str)]) -> Shown {
         let request = headers.iter().fold(self.http.get(url), |request, (name, value)| request.header(*name, *value));
         Shown::of(request.send().await.unwrap_or_else(|error| panic!("{url}: {error:?}"))).await
     }
@@ -175,7 +180,7 @@ impl Browser {
         Shown::of(request.send().await.unwrap()).await
     }
 
-    async fn sign_in(&self, page: &Shown, username: &str) -> Shown {
+    pub(crate) async fn sign_in(&self, page: &Shown, username: &str) -> Shown {
         let page = self.submit(page, "uid_field", username).await;
         self.submit(&page, "password", PASSWORD).await
     }
