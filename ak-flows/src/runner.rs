@@ -398,6 +398,7 @@ impl Runner {
         let mut begun = Vec::new();
         let session = visit.session.as_ref();
         let mut given = seed != Seed::default();
+        let is_aside = seed.finale.is_some();
         let kept = session.and_then(|s| s.plan.as_ref()).and_then(Plan::read);
         let current = kept.as_ref().filter(|plan| plan.flow_pk() == at.pk() && plan.slug == flow.slug && !given).cloned();
         let stale = input.turn.is_some_and(|turn| turn != session.map_or(0, |s| s.turn));
@@ -447,7 +448,29 @@ impl Runner {
             self.note(visit, std::mem::take(&mut turn.effects)).await?;
             return Ok(Some(Outcome::shown(turn)));
         }
+        // Where nobody was asked anything, what she was about before goes on: she may have several pages open.
+        let ended = turn.plan.is_none() && turn.refusal.is_none() && !turn.effects.iter().any(ends_sessions);
+        if let Some(session) = session.filter(|_| is_aside && ended) {
+            return self.keep_aside(visit, session, turn).await;
+        }
         self.keep(visit, kept.as_ref(), turn, answer.is_some(), fresh).await
+    }
+
+    /// Keeps what a flow has made happen that ended where it began, beside the plan of the session. `None`: the session has ended.
+    async fn keep_aside(&self, visit: &Visit, session: &Session, turn: Turn) -> Result<Option<Outcome>, RunError> {
+        let mut repo = self.store.backend().begin(durability(&turn.effects)).await?;
+        if repo.sessions().lookup(&session.id, self.store.clock().now()).await?.is_none() {
+            return Ok(None);
+        }
+        let mut keep = Keeping::new(self, &mut *repo, visit);
+        match keep.effects(&turn.effects, None).await {
+            Ok(()) => {}
+            Err(Unkept::Lost) => return Ok(None),
+            Err(Unkept::Refused(why)) => return Err(StageError::Failed(why.to_owned()).into()),
+            Err(Unkept::Store(error)) => return Err(error.into()),
+        }
+        repo.save().await?;
+        Ok(Some(Outcome { turn: session.turn, session: Some(session.id), ..Outcome::shown(turn) }))
     }
 
     async fn begin(
@@ -578,6 +601,14 @@ impl Runner {
             "title": flow.title, "background": background, "background_themed_urls": null,
             "cancel_url": "/flows/-/cancel/", "layout": flow.layout,
         })
+    }
+
+    /// Puts the plan that a session had before into the place of the one that it has at `turn`: the flow that was begun since is given up.
+    pub async fn give_back(&self, before: &Session, turn: i64) -> StoreResult<()> {
+        let mut repo = self.store.backend().begin(Durability::Relaxed).await?;
+        // Lost to another request, there is nothing left to give up.
+        repo.sessions().swap_plan(&before.id, turn, before.plan.as_ref(), &before.data).await?;
+        repo.save().await
     }
 
     /// Takes the plan out of a session: the flow is given up.

@@ -200,7 +200,8 @@ impl<'a> Exporter<'a> {
         let mut attrs = Vec::new();
         for field in &info.fields {
             let name = &*field.name;
-            let is_left_out = left_out.is_some_and(|fields| fields.contains(name)) || (field.secret && !self.with_secrets);
+            let is_left_out =
+                left_out.is_some_and(|fields| fields.contains(name)) || ((field.secret || field.redact) && !self.with_secrets);
             if natural.contains(&name) || field.read_only || field.later || is_left_out {
                 continue;
             }

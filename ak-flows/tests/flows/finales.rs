@@ -86,3 +86,17 @@ async fn what_belongs_to_a_session_goes_on_where_the_same_person_signs_in_again(
     let told = tasks().await;
     assert_eq!((told.len(), &told[0].args), (1, &json!({ "whom": "/there", "sid": hex::encode(first) })));
 }
+
+#[tokio::test]
+async fn what_ends_where_it_began_leaves_the_page_of_another_flow_as_it_is() {
+    let house = house().await;
+    house.flow("empty", json!({}), &[]).await;
+    house.flow("asks", json!({}), &[dummy()]).await;
+    let mut browser = house.browser_of(house.ada).await;
+    assert_eq!(browser.begin_with("asks", finale(json!({ "to": "/first" }))).await, "dummy");
+    let turn = browser.turn;
+    assert_eq!(browser.begin_with("empty", finale(json!({ "to": "/second" }))).await, "-> /second");
+    assert_eq!((browser.turn, grants(&house).await), (turn, 1));
+    assert_eq!(browser.post("asks", &json!({})).await, "-> /first");
+    assert_eq!(grants(&house).await, 2);
+}

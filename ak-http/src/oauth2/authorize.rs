@@ -270,13 +270,10 @@ impl Place<'_> {
 
     /// What a silent request has begun is not gone on with.
     async fn give_up(&self, present: &Present<'_>, outcome: &Outcome, ended: bool) -> ak_store::Result<()> {
-        match outcome.session {
-            Some(id) if !ended => {
-                let session = Session { id, turn: outcome.turn, ..present.session.clone() };
-                self.app.runner.cancel(&session).await
-            }
-            _ => Ok(()),
+        if ended || outcome.session != Some(present.session.id) {
+            return Ok(());
         }
+        self.app.runner.give_back(present.session, outcome.turn).await
     }
 
     fn with_cookie(&self, mut response: Response, outcome: &Outcome) -> Response {

@@ -288,6 +288,11 @@ async fn what_clients_were_given_is_listed_and_can_be_taken_away() {
     );
     assert_eq!(admin.delete(&one).await.status, 204);
     assert_eq!(house.userinfo(&tokens["access_token"]).await.status, 401);
+    // What clients read back is sealed where it lies, and in no event.
+    let rows = house.server.store.read().await.unwrap().objects().all().await.unwrap();
+    let row = rows.iter().find(|row| row.kind == "authentik_providers_oauth2.oauth2provider").unwrap();
+    assert!(row.body["client_secret"].as_str().unwrap().starts_with("sealed:"));
+    assert!(!format!("{:?}", house.server.events("model_created").await).contains(&house.client_secret));
     let preview = format!("/api/v3/providers/oauth2/{}/preview_user/?for_user={}", house.provider["pk"], house.ada.pk);
     assert_eq!(admin.get(&preview).await.body["preview"]["email"], "ada@example.com");
 }
