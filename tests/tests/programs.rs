@@ -406,7 +406,7 @@ async fn a_python_expression_is_translated_or_told_what_is_not_covered() {
     let bad = file("bad.py", "import os\nreturn True\n");
     let flagged = home.run(&["policy", "translate", &bad]).await;
     assert_eq!((flagged.code, flagged.out.as_str()), (Some(2), ""), "{flagged:?}");
-    assert!(flagged.err.contains("bad.py:1:8: the import of `requests` is not covered"), "{flagged:?}");
+    assert!(flagged.err.contains("bad.py:1:8: the import of `os` is not covered"), "{flagged:?}");
     let missing = home.run(&["policy", "translate", "no-such-file.py"]).await;
     assert!(missing.refusal().starts_with("no-such-file.py: "), "{missing:?}");
     assert!(!home.database().exists(), "nothing was made");
