@@ -205,7 +205,9 @@ async fn other_machines_answer_what_the_scene_says() -> Result<(), Broken> {
     assert_eq!(leaked.messages, ["Password exists on 7 online lists."], "{leaked}");
     let fresh = told(Scene::new().answers(range, Answering::text("0000000000000000000000000000000000A:1\r\n"))).await?;
     assert!(fresh.passing, "{fresh}");
-    for (scene, said) in [(Scene::new().answers(range, Answering::status(503)), "answered 503"), (Scene::new(), "the scene does not say")] {
+    for (scene, said) in
+        [(Scene::new().answers(range, Answering::status(503)), "answered 503"), (Scene::new(), "the scene does not say")]
+    {
         let failed = told(scene).await?;
         assert!(!failed.passing && failed.to_string().contains(said), "{failed}");
     }
