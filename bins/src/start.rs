@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ak_flows::blueprint::Engine;
-use ak_flows::{Bootstrap, Runner, RunnerOptions, SetupError, StoreDirectory, set_up};
+use ak_flows::{Bootstrap, ReputationOptions, Runner, RunnerOptions, SetupError, StoreDirectory, set_up};
 use ak_http::pages::Renderer;
 use ak_http::server::{Addresses, Bound, ServeError, bind};
 use ak_http::{App, AppParts, HttpOptions};
@@ -245,7 +245,7 @@ impl Product {
         store.follow();
         let directory = Arc::new(StoreDirectory::new(store.clone(), hasher.clone(), wiring.password_floor));
         let app = App::new(AppParts {
-            runner: Runner::new(store.clone(), directory, RunnerOptions::default()).with_services(Arc::new(services)),
+            runner: Runner::new(store.clone(), directory, runner_options(settings)).with_services(Arc::new(services)),
             hasher,
             secret_key: secret_key.expose().to_owned(),
             blueprints: blueprints.clone(),
@@ -265,6 +265,13 @@ impl Product {
         let addresses = Addresses { http: listen.http, https: listen.https, metrics: listen.metrics };
         Ok(bind(self.app.clone(), &addresses)?)
     }
+}
+
+fn runner_options(settings: &Settings) -> RunnerOptions {
+    let age = Duration::from_secs(settings.reputation.expiry);
+    let usual = ReputationOptions::default();
+    let age = chrono::Duration::from_std(age).unwrap_or(usual.age);
+    RunnerOptions { reputation: ReputationOptions { age, ..usual }, ..RunnerOptions::default() }
 }
 
 /// What knows addresses. A file that cannot be used is one line, and no reason not to start; so is one that is not there, unless nobody

@@ -32,7 +32,8 @@ use serde_json::{Map, Value};
 pub use error::ConfigError;
 pub use secret_key::{SECRET_KEY_FILE, load_or_create_secret_key};
 pub use settings::{
-    Bootstrap, ContextProcessors, EventSettings, Listen, LogFormat, LogLevel, Outbound, Postgresql, Settings, Sqlite, SslMode,
+    Bootstrap, ContextProcessors, EventSettings, Listen, LogFormat, LogLevel, Outbound, Postgresql, ReputationSettings, Settings,
+    Sqlite, SslMode,
 };
 pub use values::Secret;
 

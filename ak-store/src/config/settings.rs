@@ -49,6 +49,8 @@ pub struct Settings {
     pub listen: Listen,
     /// What is noted of what happens.
     pub events: EventSettings,
+    /// How sign-ins are counted.
+    pub reputation: ReputationSettings,
     /// Requests to other machines.
     pub outbound: Outbound,
     /// What the first administrator is made of, at the first start.
@@ -153,6 +155,15 @@ pub struct ContextProcessors {
     pub asn: Option<PathBuf>,
 }
 
+/// How sign-ins are counted.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct ReputationSettings {
+    /// For how many seconds it counts how sign-ins under a name from an address have gone, since the last one.
+    #[serde(deserialize_with = "values::lasting")]
+    pub expiry: u64,
+}
+
 /// Requests that the product makes to other machines.
 #[derive(Debug, Clone, PartialEq, Default, Deserialize, JsonSchema)]
 #[serde(default)]
@@ -205,6 +216,7 @@ impl Default for Settings {
             postgresql: Postgresql::default(),
             listen: Listen::default(),
             events: EventSettings::default(),
+            reputation: ReputationSettings::default(),
             outbound: Outbound::default(),
             bootstrap: Bootstrap::default(),
         }
@@ -239,6 +251,12 @@ impl Default for Postgresql {
 impl Default for ContextProcessors {
     fn default() -> Self {
         Self { geoip: Some("/geoip/GeoLite2-City.mmdb".into()), asn: Some("/geoip/GeoLite2-ASN.mmdb".into()) }
+    }
+}
+
+impl Default for ReputationSettings {
+    fn default() -> Self {
+        Self { expiry: 86_400 }
     }
 }
 

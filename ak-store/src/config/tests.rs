@@ -81,6 +81,15 @@ fn lists_stand_between_commas_or_are_lists() {
 }
 
 #[test]
+fn what_is_counted_is_counted_for_a_while() {
+    assert_eq!(from_env(&[("AUTHENTIK_REPUTATION__EXPIRY", "3600")]).reputation.expiry, 3600);
+    for wrong in ["0", "-1", "a day", "99999999999"] {
+        let message = error(&[("AUTHENTIK_REPUTATION__EXPIRY", wrong)]);
+        assert!(message.contains("is not a number of seconds from 1 to 315360000"), "{message}");
+    }
+}
+
+#[test]
 fn a_malformed_setting_is_named_as_it_was_written() {
     assert_eq!(
         error(&[("AUTHENTIK_Listen__Http", "abc")]),
@@ -318,7 +327,7 @@ fn the_reference_names_every_setting() {
     ] {
         assert!(reference.contains(line), "{line}\n{reference}");
     }
-    assert_eq!(reference.lines().count(), 2 + 32, "{reference}");
+    assert_eq!(reference.lines().count(), 2 + 33, "{reference}");
     assert!(reference.lines().skip(2).all(|line| line.trim_end_matches(" |").ends_with('.')), "a meaning for each: {reference}");
 }
 

@@ -160,6 +160,11 @@ pub(super) fn seconds<'de, D: Deserializer<'de>>(from: D) -> Result<u64, D::Erro
     parse(from, |value| text(value)?.parse().ok().filter(sensible).ok_or("is not a number of seconds from 0 to 86400"))
 }
 
+pub(super) fn lasting<'de, D: Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
+    let sensible = |n: &u64| (1..=315_360_000).contains(n);
+    parse(from, |value| text(value)?.parse().ok().filter(sensible).ok_or("is not a number of seconds from 1 to 315360000"))
+}
+
 pub(super) fn flag<'de, D: Deserializer<'de>>(from: D) -> Result<bool, D::Error> {
     parse(from, |value| match text(value)?.to_ascii_lowercase().as_str() {
         "true" | "yes" | "on" | "1" => Ok(true),
