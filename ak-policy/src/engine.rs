@@ -41,7 +41,7 @@ pub async fn decide_many(targets: impl IntoIterator<Item = Pk>, request: &Reques
         decided.push((target, now));
     }
     let request = &*recall(&mut cases, request);
-    let (waiting, known): (Vec<Case>, Vec<Case>) = cases.into_iter().partition(|case| case.asks_policy(request));
+    let (waiting, known): (Vec<Case>, Vec<Case>) = cases.into_iter().partition(Case::asks_policy);
     let judged = |case: &Case| (case.at, judge_target(case.target, request, &case.questions, Some(Duration::ZERO)));
     let mut answers: Vec<(usize, Decision)> = known.iter().map(judged).collect();
     if !waiting.is_empty() {
@@ -66,20 +66,20 @@ struct Case {
 
 impl Case {
     /// Whether a policy has to be asked: one that has not said before what it says now.
-    fn asks_policy(&self, request: &Request) -> bool {
-        self.questions.iter().any(|question| question.known.is_none() && question.limit(request).is_some())
+    fn asks_policy(&self) -> bool {
+        self.questions.iter().any(|question| question.known.is_none() && question.policy.is_some())
     }
 }
 
 /// Remembers what policies have said to the same person before; the request of her as she is known. A trial begins anew.
 fn recall<'r>(cases: &mut [Case], request: &'r Request) -> Cow<'r, Request> {
     let questions = || cases.iter().flat_map(|case| &case.questions);
-    if request.trial || !questions().any(|question| question.limit(request).is_some()) {
+    if request.trial || !questions().any(|question| question.policy.is_some()) {
         return Cow::Borrowed(request);
     }
     let known = request.services.decisions.about(request);
     for question in cases.iter_mut().flat_map(|case| &mut case.questions) {
-        let policy = question.policy(request).and_then(|policy| request.snapshot.object(policy.pk()));
+        let policy = question.policy.and_then(|(policy, _)| request.snapshot.object(policy.pk()));
         question.known = policy.and_then(|policy| known.verdict(policy));
     }
     Cow::Owned(Request { person: known.person().cloned(), ..request.clone() })
@@ -87,7 +87,7 @@ fn recall<'r>(cases: &mut [Case], request: &'r Request) -> Cow<'r, Request> {
 
 /// Decides cases on a thread of policies; without one, none of their policies can decide.
 async fn ask_policies(cases: Vec<Case>, request: &Request) -> Vec<(usize, Decision)> {
-    let patience = patience(cases.iter().flat_map(|case| &case.questions), request);
+    let patience = patience(cases.iter().flat_map(|case| &case.questions));
     on_a_thread(request, patience, move |request, waited| {
         let decide = |case: &Case| (case.at, judge_target(case.target, request, &case.questions, waited()));
         cases.iter().map(decide).collect()
@@ -98,9 +98,12 @@ async fn ask_policies(cases: Vec<Case>, request: &Request) -> Vec<(usize, Decisi
 /// Whether every one of `policies` lets the request through; nothing asked, everybody may. For what lists its policies itself, as the
 /// validation of a form does: an error refuses. Each has `limit` to decide.
 pub async fn decide_all(policies: &[Ref<dyn Policy>], limit: Duration, request: &Request) -> Decision {
-    let question = |(order, policy): (i32, &Ref<dyn Policy>)| {
-        let (at, asks) = (policy.pk(), Asks::Policy(*policy, limit));
-        Question { order, at, asks, known: None }
+    let question = |(order, policy): (i32, &Ref<dyn Policy>)| Question {
+        order,
+        at: policy.pk(),
+        binding: None,
+        policy: Some((*policy, limit)),
+        known: None,
     };
     let questions: Vec<Question> = (0..).zip(policies).map(question).collect();
     if questions.is_empty() {
@@ -110,8 +113,8 @@ pub async fn decide_all(policies: &[Ref<dyn Policy>], limit: Duration, request: 
 }
 
 /// How long it is worth while to wait for a thread: longer than that no policy could be asked any more.
-fn patience<'a>(questions: impl Iterator<Item = &'a Question>, request: &Request) -> Duration {
-    questions.filter_map(|question| question.limit(request)).max().unwrap_or_default()
+fn patience<'a>(questions: impl Iterator<Item = &'a Question>) -> Duration {
+    questions.filter_map(|question| question.policy.map(|(_, limit)| limit)).max().unwrap_or_default()
 }
 
 /// Does what asks policies on a thread of theirs, for which it waits no longer than `patience`. It learns how long it has waited by
@@ -143,54 +146,29 @@ async fn on_a_thread<T: Send + 'static>(
 struct Question {
     order: i32,
     at: Pk,
-    asks: Asks,
+    /// The binding that says so; without one a policy is asked alone.
+    binding: Option<Ref<PolicyBinding>>,
+    /// The policy that is asked, if one is, and how long it has to decide.
+    policy: Option<(Ref<dyn Policy>, Duration)>,
     /// What the policy has said to the same person before.
     known: Option<Arc<Verdict>>,
 }
 
-/// What is asked.
-#[derive(Clone, Copy)]
-enum Asks {
-    /// What a binding says.
-    Binding(Ref<PolicyBinding>),
-    /// A policy alone, which has this long to decide.
-    Policy(Ref<dyn Policy>, Duration),
-}
-
 impl Question {
-    /// The policy that is asked, if one is.
-    fn policy(&self, request: &Request) -> Option<Ref<dyn Policy>> {
-        match self.asks {
-            Asks::Binding(at) => request.snapshot.get(at)?.policy,
-            Asks::Policy(policy, _) => Some(policy),
-        }
-    }
-
-    /// How long a policy that is asked has to decide.
-    fn limit(&self, request: &Request) -> Option<Duration> {
-        match self.asks {
-            Asks::Binding(at) => request.snapshot.get(at).filter(|b| b.policy.is_some()).map(PolicyBinding::limit),
-            Asks::Policy(_, limit) => Some(limit),
-        }
-    }
-
     fn ask(&self, request: &Arc<Request>, waited: Option<Duration>) -> Asked {
-        let policy = |policy, limit| match &self.known {
+        let asked = self.policy.map(|(policy, limit)| match &self.known {
             Some(verdict) => repeat(policy, verdict, request),
             None => ask_policy(policy, limit, request, waited),
+        });
+        let Some(at) = self.binding else {
+            return asked.unwrap_or_else(|| Asked::of(Subject::Unknown(String::new()), Err(Failure::new("nothing is asked"))));
         };
-        match self.asks {
-            Asks::Policy(at, limit) => policy(at, limit),
-            Asks::Binding(at) => match request.snapshot.get(at) {
-                Some(binding) => {
-                    let asked = match binding.policy {
-                        Some(at) => policy(at, binding.limit()),
-                        None => ask(binding, request),
-                    };
-                    Asked { negate: binding.negate, failure_result: binding.failure_result, ..asked }
-                }
-                None => Asked::of(Subject::Unknown(at.pk().to_string()), Err(Failure::new("the binding cannot be read"))),
-            },
+        match request.snapshot.get(at) {
+            Some(binding) => {
+                let asked = asked.unwrap_or_else(|| ask(binding, request));
+                Asked { negate: binding.negate, failure_result: binding.failure_result, ..asked }
+            }
+            None => Asked::of(Subject::Unknown(at.pk().to_string()), Err(Failure::new("the binding cannot be read"))),
         }
     }
 }
@@ -205,7 +183,8 @@ fn bindings(target: Pk, request: &Request) -> Result<Vec<Question>, Box<Decision
     for found in snapshot.referring::<PolicyBinding>(Ref::<dyn PolicyTarget>::new(target)) {
         match found {
             Ok((at, binding)) if binding.enabled => {
-                bindings.push(Question { order: binding.order, at: at.pk(), asks: Asks::Binding(at), known: None });
+                let policy = binding.policy.map(|policy| (policy, binding.limit()));
+                bindings.push(Question { order: binding.order, at: at.pk(), binding: Some(at), policy, known: None });
             }
             Ok(_) => {}
             Err(broken) => return Err(Box::new(Decision::broken(broken.pk, &broken.problem))),

@@ -12,6 +12,8 @@
 //! # How to add a function for expressions
 //! One line in the table of its subject below `script/functions`, or, for a room above this one, in a table of its own that is given
 //! to [`script::install`]. Its documentation stands in that line; [`script::reference`] prints all of it.
+//! What it reads of the request beyond who asks it gets by `Run::request`, and by nothing else: decisions that read more are not
+//! remembered (see [`DecisionCache`]). Scripts that call functions of rooms above this one never are.
 //!
 //! # How to explain a denial
 //! Whoever refuses somebody because of a [`Decision`] shows a reference (the id of the request), and keeps a [`Denial`] under it:

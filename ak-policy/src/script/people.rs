@@ -205,16 +205,16 @@ fn compares(text: &str, how: &str, value: &Value) -> Option<bool> {
         return Some(value.as_array()?.iter().any(|v| v.as_str() == Some(text)));
     }
     let Some(wanted) = value.as_str() else { return Some(false) };
-    let (folded, wanted_folded) = (text.to_lowercase(), wanted.to_lowercase());
+    let (folded, wanted_folded) = (|| text.to_lowercase(), || wanted.to_lowercase());
     Some(match how {
         "exact" => text == wanted,
-        "iexact" => folded == wanted_folded,
+        "iexact" => folded() == wanted_folded(),
         "contains" => text.contains(wanted),
-        "icontains" => folded.contains(&wanted_folded),
+        "icontains" => folded().contains(&wanted_folded()),
         "startswith" => text.starts_with(wanted),
-        "istartswith" => folded.starts_with(&wanted_folded),
+        "istartswith" => folded().starts_with(&wanted_folded()),
         "endswith" => text.ends_with(wanted),
-        "iendswith" => folded.ends_with(&wanted_folded),
+        "iendswith" => folded().ends_with(&wanted_folded()),
         _ => return None,
     })
 }
