@@ -36,6 +36,9 @@ pub(super) async fn ask(
         }
     };
     let endpoint = request.endpoint();
+    // What is asked by HEAD for our endpoints comes from nobody, as everywhere.
+    let is_head = headers.get("x-forwarded-method").is_some_and(|method| method == "HEAD");
+    let headers = if is_head && endpoint.is_some() { HeaderMap::new() } else { headers };
     let Some(place) = Place::find(&app, &origin, &headers, request) else { return app.no_application(&origin) };
     match (asker, endpoint) {
         // The proxy has no route of its own for our path: what was asked for is answered here.

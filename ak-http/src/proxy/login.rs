@@ -9,14 +9,14 @@ use ak_providers::proxy::{
 };
 use ak_store::model::Ref;
 use axum::extract::{Extension, OriginalUri, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use super::{Place, add_cookie, direct as sent_to};
 use crate::app::App;
 use crate::client::Origin;
 use crate::error::ApiError;
-use crate::extract::is_navigation;
+use crate::extract::{is_navigation, visitor};
 use crate::pages::ErrorView;
 use crate::session::cookies;
 use crate::view::Look;
@@ -31,10 +31,12 @@ pub(super) async fn direct(
     State(app): State<App>,
     Extension(origin): Extension<Origin>,
     OriginalUri(uri): OriginalUri,
+    method: Method,
     headers: HeaderMap,
 ) -> Response {
     let Some(request) = sent_to(&origin, &headers, &uri) else { return app.no_application(&origin) };
     let endpoint = request.endpoint();
+    let headers = visitor(&method, headers);
     match (Place::find(&app, &origin, &headers, request), endpoint) {
         (Some(place), Some(endpoint)) => answer(&place, endpoint).await,
         _ => app.no_application(&origin),

@@ -18,13 +18,14 @@ pub struct Look {
     pub(super) dark: bool,
     pub(super) javascript: bool,
     pub(super) any_certificate: bool,
+    pub(super) hosts: &'static str,
 }
 
 impl Look {
     /// A window on a desk: 1280 by 900, light, with JavaScript.
     pub fn desktop() -> Self {
         let viewport = Viewport { width: 1280, height: 900, mobile: false };
-        Self { viewport, dark: false, javascript: true, any_certificate: false }
+        Self { viewport, dark: false, javascript: true, any_certificate: false, hosts: "" }
     }
 
     /// A phone: 390 by 844, light, with JavaScript.
@@ -54,6 +55,12 @@ impl Look {
     #[must_use]
     pub fn any_certificate(self) -> Self {
         Self { any_certificate: true, ..self }
+    }
+
+    /// Looks names of hosts up by these rules (`MAP *.test 127.0.0.1`), and goes to them without TLS where the address says so.
+    #[must_use]
+    pub fn resolving(self, hosts: &'static str) -> Self {
+        Self { hosts, ..self }
     }
 
     pub(super) fn scheme(self) -> &'static str {

@@ -141,6 +141,10 @@ fn capabilities(look: Look, chromium: &std::path::Path, profile: &tempfile::Temp
         capabilities.add_arg(argument)?;
     }
     capabilities.add_arg(&format!("--user-data-dir={}", profile.path().display()))?;
+    if !look.hosts.is_empty() {
+        capabilities.add_arg(&format!("--host-resolver-rules={}", look.hosts))?;
+        capabilities.add_arg("--disable-features=HttpsUpgrades,HttpsFirstBalancedModeAutoEnable")?;
+    }
     if !look.javascript {
         // 2 is "block", as an administrator would set it.
         capabilities

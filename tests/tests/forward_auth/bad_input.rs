@@ -157,6 +157,33 @@ async fn a_browser_that_keeps_no_cookies_is_told_so() {
 }
 
 #[tokio::test]
+async fn looking_ahead_changes_nothing() {
+    let house = House::open().await;
+    house.protect("app", json!({})).await;
+    let web = Web::of(&house, "ada").await;
+    web.go(PAGE).await.app();
+    let cookies = web.cookies(&PAGE.parse().unwrap());
+    let at = [("host", "app.example"), ("x-forwarded-proto", "https"), ("cookie", cookies.as_str())];
+    let out = house.client(&at).send(|http, url| http.head(url), "/outpost.goauthentik.io/sign_out").await;
+    assert_eq!(out.status, 302);
+    let uri = [
+        ("x-forwarded-method", "HEAD"),
+        ("x-forwarded-host", "app.example"),
+        ("x-forwarded-uri", "/outpost.goauthentik.io/sign_out"),
+    ];
+    assert_eq!(house.ask("traefik", &[uri.as_slice(), &at].concat()).await.status, 302);
+    house.server.clock.advance(chrono::Duration::seconds(1));
+    assert_eq!(house.asked(PAGE, &[("cookie", &cookies)]).await.status, 200, "she is still signed in");
+    let head = [
+        ("x-forwarded-method", "HEAD"),
+        ("x-forwarded-host", "app.example"),
+        ("x-forwarded-proto", "https"),
+        ("cookie", &cookies),
+    ];
+    assert_eq!(house.ask("traefik", &head).await.status, 200, "a HEAD of a page passes as its GET does");
+}
+
+#[tokio::test]
 async fn pictures_and_frames_sign_nobody_out() {
     let house = House::open().await;
     house.protect("app", json!({})).await;
