@@ -10,7 +10,10 @@
 
 mod blueprints;
 mod engines;
+mod forward_auth;
+mod load;
 mod machine;
+mod oauth2;
 mod objects;
 mod people;
 mod policies;
@@ -60,6 +63,8 @@ async fn main() {
     processes::starts().await;
     processes::logins(&scale).await;
     processes::pages(&scale).await;
+    oauth2::oauth2(&scale).await;
+    forward_auth::forward_auth(&scale).await;
     machine::machine().await;
     policies::policies(&scale).await;
     blueprints::blueprints().await;
