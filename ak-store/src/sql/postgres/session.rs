@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgDatabaseError, PgSeverity};
-use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Postgres};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Postgres, Row as _};
 
 use super::options::{OpenError, OpenPart, PostgresOptions, failure};
 use crate::error::{Result, StoreError};
@@ -135,8 +135,8 @@ impl Server {
             let why = format!("{place} has version {}; the oldest that can be used is {}", version / 10_000, OLDEST / 10_000);
             return Err(OpenError { part: OpenPart::Host, why });
         }
-        let encoding = sqlx::query_scalar::<_, String>("SELECT current_setting('server_encoding')").persistent(false);
-        let encoding = encoding.fetch_one(&mut connection).await.map_err(|error| failure(&self.options, &error).1)?;
+        let encoding: Result<String, _> = plain(&mut connection, "SELECT current_setting('server_encoding')").await;
+        let encoding = encoding.map_err(|error| failure(&self.options, &error).1)?;
         if !self.has_pooler() && self.is_shared(&mut connection).await.map_err(|error| failure(&self.options, &error).1)? {
             self.unname();
         }
@@ -150,7 +150,15 @@ impl Server {
 }
 
 async fn process(connection: &mut PgConnection) -> Result<i32, sqlx::Error> {
-    sqlx::query_scalar("SELECT pg_backend_pid()").persistent(false).fetch_one(connection).await
+    plain(connection, "SELECT pg_backend_pid()").await
+}
+
+/// The one value of a query outside of a transaction. It is sent in one message: what is prepared first may meet another process behind a pooler.
+async fn plain<T>(connection: &mut PgConnection, query: &'static str) -> Result<T, sqlx::Error>
+where
+    T: for<'r> sqlx::Decode<'r, Postgres> + sqlx::Type<Postgres>,
+{
+    sqlx::raw_sql(query).fetch_one(connection).await?.try_get(0)
 }
 
 /// A connection.
