@@ -157,13 +157,17 @@ impl Brand {
 
     /// The brand of a host name (without port): the one with the longest domain that is the host or, at a dot, its end; else the default one.
     pub fn of_host<'a>(snapshot: &'a Snapshot, host: &str) -> Option<(Ref<Self>, &'a Self)> {
+        Self::named(snapshot, host).or_else(|| snapshot.all::<Self>().find(|(_, b)| b.default))
+    }
+
+    /// The brand whose domain a host name is in. `None`: no administrator has named the host.
+    pub fn named<'a>(snapshot: &'a Snapshot, host: &str) -> Option<(Ref<Self>, &'a Self)> {
         let host = host.to_ascii_lowercase();
         let fits = |domain: &str| {
             let domain = domain.to_ascii_lowercase();
             host == domain || host.strip_suffix(&domain).is_some_and(|rest| rest.ends_with('.'))
         };
-        let named = snapshot.all::<Self>().filter(|(_, b)| fits(&b.domain)).max_by_key(|(_, b)| b.domain.len());
-        named.or_else(|| snapshot.all::<Self>().find(|(_, b)| b.default))
+        snapshot.all::<Self>().filter(|(_, b)| fits(&b.domain)).max_by_key(|(_, b)| b.domain.len())
     }
 
     /// The flow that the brand uses for a designation.

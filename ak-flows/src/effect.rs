@@ -127,7 +127,7 @@ impl Proof {
 
 impl Effect {
     /// Whether it is no more than a note about policies: it needs no session.
-    pub(crate) const fn is_note(&self) -> bool {
+    pub const fn is_note(&self) -> bool {
         matches!(self, Self::Policy { effect: PolicyEffect::Event { .. }, .. } | Self::Denied(_))
     }
 

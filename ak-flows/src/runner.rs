@@ -5,7 +5,7 @@ use std::sync::Arc;
 use ak_policy::{Context, Decision, Request, Services};
 use ak_store::directory::Person;
 use ak_store::model::{Ref, Snapshot, Store};
-use ak_store::records::{Durability, Repository, Session};
+use ak_store::records::{Durability, Event, Repository, Session};
 use ak_store::{Result as StoreResult, StoreError};
 use chrono::Duration;
 use serde_json::{Value, json};
@@ -70,7 +70,7 @@ impl Default for RunnerOptions {
         Self {
             anonymous_age: Duration::hours(4),
             browser_age: Duration::days(14),
-            event_age: Duration::days(365),
+            event_age: Event::AGE,
             reputation: ReputationOptions::default(),
         }
     }

@@ -6,9 +6,11 @@
     reason = "clippy takes only functions marked as tests for tests, not what they share"
 )]
 
+mod kit;
+
 use std::sync::Arc;
 
-use ak_policy::{Decision, EngineMode, Failure, Outcome, Policy, PolicyTarget, Request, Services, Subject, Verdict, decide};
+use ak_policy::{Decision, Failure, Outcome, Policy, Request, Services, Subject, Verdict, decide};
 use ak_store::directory::Person;
 use ak_store::memory::MemoryBackend;
 use ak_store::model::{Change, Kind, Meta, Pk, Registry, Roles, Row, Snapshot, Store, StoreOptions, WriteError};
@@ -19,6 +21,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use kit::{Door, Nothing};
+
 /// A policy that says `yes`, `no` or something that it cannot decide.
 #[derive(Serialize, Deserialize, JsonSchema)]
 struct Says {
@@ -27,17 +31,6 @@ struct Says {
     #[serde(default)]
     messages: Vec<String>,
 }
-
-/// Something that is guarded.
-#[derive(Serialize, Deserialize, JsonSchema)]
-struct Door {
-    name: String,
-    #[serde(default)]
-    mode: EngineMode,
-}
-
-#[derive(Serialize, JsonSchema)]
-struct Nothing {}
 
 impl Kind for Says {
     const META: Meta = Meta::new("test.says", "test/says", "Says", "Says");
@@ -62,25 +55,6 @@ impl Policy for Says {
             "yes" | "no" => Ok(Verdict { messages: self.messages.clone(), ..Verdict::plain(self.says == "yes") }),
             other => Err(other.into()),
         }
-    }
-}
-
-impl Kind for Door {
-    const META: Meta = Meta::new("test.door", "test/doors", "Door", "Doors");
-    type Shown = Nothing;
-
-    fn shown(&self, _: &Row<'_>) -> Nothing {
-        Nothing {}
-    }
-
-    fn roles(is: &mut Roles<Self>) {
-        is.a::<dyn PolicyTarget>(|s| s);
-    }
-}
-
-impl PolicyTarget for Door {
-    fn engine_mode(&self) -> EngineMode {
-        self.mode
     }
 }
 

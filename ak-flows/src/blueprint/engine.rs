@@ -8,7 +8,6 @@ use ak_store::directory::documents;
 use ak_store::directory::password::PasswordHasher;
 use ak_store::model::{Key, Pk, RecordKinds, Store, Unit, WriteError};
 use ak_store::records::{Durability, Event};
-use chrono::Duration;
 use serde_json::{Map, Value, json};
 use tokio::io::AsyncReadExt as _;
 
@@ -187,7 +186,7 @@ impl Engine {
             context: [("model".to_owned(), model), ("blueprint".to_owned(), json!(step.file))].into_iter().collect(),
             client_ip: author.client_ip,
             created: now,
-            expires: now + Duration::days(365),
+            expires: now + Event::AGE,
         })
     }
 

@@ -2,7 +2,6 @@
 
 use ak_store::model::{Change, KindInfo, Pk};
 use ak_store::records::{Durability, Event};
-use chrono::Duration;
 use serde_json::{Map, Value, json};
 
 use crate::app::App;
@@ -75,7 +74,7 @@ pub(super) fn record_event(app: &App, caller: &Caller, action: &str, model: &str
         context: map(json!({ "model": model })),
         client_ip: caller.ip,
         created: now,
-        expires: now + Duration::days(365),
+        expires: now + Event::AGE,
     };
     app.runner.services().locate(&mut event);
     event

@@ -45,13 +45,7 @@ impl App {
     /// `https://id.example`: what addresses of this installation begin with that are told to others. The host that was asked for counts
     /// where an administrator has named it; else the address that the settings name, if they do.
     pub(crate) fn base(&self, origin: &Origin) -> String {
-        let snapshot = self.store().snapshot();
-        let host = origin.host_name();
-        let is_named = |brand: &Brand| {
-            let domain = brand.domain.to_ascii_lowercase();
-            host == domain || host.strip_suffix(domain.as_str()).is_some_and(|rest| rest.ends_with('.'))
-        };
-        if snapshot.all::<Brand>().any(|(_, brand)| is_named(brand)) {
+        if Brand::named(&self.store().snapshot(), origin.host_name()).is_some() {
             return origin.base();
         }
         self.options.base_url.as_deref().map_or_else(|| origin.base(), |base| base.trim_end_matches('/').to_owned())

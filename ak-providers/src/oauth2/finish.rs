@@ -103,6 +103,8 @@ impl AuthorizeStage {
         let about = Request::new(world.snapshot.clone(), world.services.clone()).of(Some(&person));
         let about = Request { client_ip: world.client.ip, context: cx.context.clone(), ..about };
         let decision = decide(client.application_at.pk(), &about).await;
+        let told = decision.changes.effects.iter().cloned().map(|effect| Effect::Policy { user: Some(person.user.pk), effect });
+        cx.effects.extend(told.filter(Effect::is_note));
         if !decision.passing {
             let message = decision.messages.first().cloned();
             let denial = Denial::of_application(&client.application.name, &about, decision);

@@ -124,7 +124,7 @@ impl Keeper {
         let settled = known.as_ref().filter(|known| known.ip == from.ip && ticks.saturating_sub(known.decided) < DECIDED);
         let decided = match settled {
             Some(known) => known.decided,
-            None if self.issuer.may_open(snapshot, &client, &found.person, from).await => ticks,
+            None if self.issuer.may_open(snapshot, &client, &found.person, from).await? => ticks,
             None => {
                 // She signs in once more, and is told there why she may not.
                 self.end_grant(found.grant.as_ref()).await?;

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use async_trait::async_trait;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Duration, Utc};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
@@ -34,6 +34,9 @@ pub struct Event {
 }
 
 impl Event {
+    /// For how long events are kept, where nobody says otherwise.
+    pub const AGE: Duration = Duration::days(365);
+
     /// Which part of the product tells of what is noted by the product itself: the name that clients know.
     pub fn app_of(action: &str) -> &'static str {
         match action {

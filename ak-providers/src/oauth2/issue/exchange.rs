@@ -132,7 +132,7 @@ impl Issuer {
         let data: RefreshData = read(&grant)?;
         let person = self.holder(&mut *repo, &grant, now).await?.ok_or_else(wrong)?;
         drop(repo);
-        if !self.may_open(snapshot, &client, &person, from).await {
+        if !self.may_open(snapshot, &client, &person, from).await? {
             return Err(Failure::grant("The person may not open the application any more."));
         }
         let given: Vec<String> = grant.scope.split_whitespace().map(str::to_owned).collect();
@@ -191,7 +191,7 @@ impl Issuer {
         };
         let now = self.store.clock().now();
         let person = person.filter(|p| p.user.is_active).ok_or(Failure::grant("The account is not active."))?;
-        if !self.may_open(snapshot, &client, &person, from).await {
+        if !self.may_open(snapshot, &client, &person, from).await? {
             return Err(Failure::grant("The account may not open the application."));
         }
         let scopes = scope::granted(scopes, &scope::names(&client.mappings(snapshot)?));

@@ -13,7 +13,6 @@ use ak_store::StoreError;
 use ak_store::directory::Person;
 use ak_store::model::{Pk, Ref, Snapshot, Store};
 use ak_store::records::{Event, Repository};
-use chrono::Duration;
 use serde_json::{Map, Value, json};
 
 pub use record::{AccessData, CodeData, RefreshData};
@@ -133,9 +132,28 @@ impl Issuer {
         Request { client_ip: from.ip, http: from.http.clone(), ..request }
     }
 
-    /// Whether a person may open the client's application.
-    pub(crate) async fn may_open(&self, snapshot: &Snapshot, client: &Client<'_>, person: &Person, from: &From) -> bool {
-        decide(client.application_at.pk(), &self.request(snapshot, person, from)).await.passing
+    /// Whether a person may open the client's application. What the policies note is noted.
+    pub(crate) async fn may_open(
+        &self,
+        snapshot: &Snapshot,
+        client: &Client<'_>,
+        person: &Person,
+        from: &From,
+    ) -> Result<bool, Failure> {
+        let decision = decide(client.application_at.pk(), &self.request(snapshot, person, from)).await;
+        self.note_all(decision.changes.effects, "policies", person, from).await?;
+        Ok(decision.passing)
+    }
+
+    /// Notes what scripts want noted. They say what is told of people, and who may; who is what is for flows to change.
+    async fn note_all(&self, effects: Vec<PolicyEffect>, of: &str, person: &Person, from: &From) -> Result<(), StoreError> {
+        for effect in effects {
+            match effect {
+                PolicyEffect::Event { action, context } => self.note(&action, Some(person), context.into(), from).await?,
+                other => tracing::warn!(?other, of, "what would be changed outside of a flow is not changed"),
+            }
+        }
+        Ok(())
     }
 
     /// What scopes tell a client of a person.
@@ -156,13 +174,7 @@ impl Issuer {
                 return Err(Failure::Broken(why));
             }
         };
-        for effect in told.effects {
-            match effect {
-                PolicyEffect::Event { action, context } => self.note(&action, Some(person), context.into(), from).await?,
-                // A mapping says what is told of people; who is what is for flows to change.
-                other => tracing::warn!(?other, "what a scope mapping would change is not changed"),
-            }
-        }
+        self.note_all(told.effects, "scope mappings", person, from).await?;
         Ok(told.claims)
     }
 
@@ -186,17 +198,18 @@ impl Issuer {
             _ => Map::new(),
         };
         let user = person.map(|p| json!({ "pk": p.user.pk, "username": p.user.username, "email": p.user.email }));
-        let event = Event {
+        let mut event = Event {
             pk: self.store.rng().uuid(),
             action: action.to_owned(),
-            app: "ak.providers.oauth2".to_owned(),
+            app: Event::app_of(action).to_owned(),
             user: map(user.unwrap_or_default()),
             user_pk: person.map(|person| person.user.pk),
             context: map(context),
             client_ip: from.ip,
             created: now,
-            expires: now + Duration::days(365),
+            expires: now + Event::AGE,
         };
+        self.services.locate(&mut event);
         repo.events().add(&event).await
     }
 }
