@@ -2,6 +2,7 @@
 
 use ak_flows::Visit;
 use ak_policy::Denial;
+use ak_providers::oauth2::issue::Failure;
 use ak_store::directory::Person;
 use ak_store::records::TokenIntent;
 use axum::extract::{FromRequestParts, OriginalUri, Request, State};
@@ -57,14 +58,23 @@ impl App {
         }
         let hash = self.store().keyring().lookup_hash(key);
         let token = self.store().read().await?.tokens().find_by_hash(&hash, self.store().clock().now()).await?;
-        let token = token.filter(|t| t.intent == TokenIntent::Api).ok_or(ApiError::BadToken)?;
-        let person = self.runner.directory().person(token.user).await?;
+        let person = match token.filter(|token| token.intent == TokenIntent::Api) {
+            Some(token) => self.runner.directory().person(token.user).await?,
+            // Applications call the API as the person who has signed in to them.
+            None => self.issuer.bearer(key, ak_providers::oauth2::scope::API).await.map_err(|failure| match failure {
+                Failure::Store(error) => error.into(),
+                other => {
+                    tracing::error!(error = %other, "an access token could not be looked up");
+                    ApiError::Internal
+                }
+            })?,
+        };
         person.filter(|p| p.user.is_active).ok_or(ApiError::BadToken)
     }
 }
 
 /// The longest key that is looked at, in bytes.
-const MAX_KEY: usize = 4096;
+const MAX_KEY: usize = 16 * 1024;
 
 /// The key in `Authorization: Bearer <key>` (RFC 6750, section 2.1; the scheme in any case), empty if it is missing. `None`: the
 /// credentials are of another scheme, such as those by which a browser gets through a proxy in front of us.

@@ -11,8 +11,11 @@ mod certificates;
 mod change;
 mod collection;
 mod config;
+mod consents;
 mod decisions;
 mod flows;
+mod grants;
+mod kept;
 mod mappings;
 mod oauth2;
 mod outposts;
@@ -65,6 +68,8 @@ pub(crate) fn router() -> Router<App> {
         .route("/flows/inspector/{slug}/", get(flows::inspect))
         .route("/flows/executor/{slug}/", get(executor::show).post(executor::answer))
         .merge(oauth2::router())
+        .merge(grants::router())
+        .merge(kept::routes::<consents::Consents>())
         .merge(people::router())
         .route("/{*path}", any(collection::serve))
         .method_not_allowed_fallback(not_allowed)

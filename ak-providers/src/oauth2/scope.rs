@@ -13,6 +13,8 @@ use super::scope_mapping::ScopeMapping;
 pub const OPENID: &str = "openid";
 /// The scope by which a client gets refresh tokens (OpenID Connect Core, section 11).
 pub const OFFLINE_ACCESS: &str = "offline_access";
+/// The scope by which a client calls the API as the person: authentik's own.
+pub const API: &str = "goauthentik.io/api";
 
 /// A scope is not written as scopes are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

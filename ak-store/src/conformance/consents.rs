@@ -2,7 +2,7 @@
 
 use super::{Pair, at, id};
 use crate::error::StoreError;
-use crate::records::{ConsentFilter, NewConsent, Page};
+use crate::records::{By, ConsentFilter, ConsentOrder, NewConsent, Page, Word};
 
 /// A consent that ends at minute 60.
 fn consent(user: i64, application: u128) -> NewConsent {
@@ -37,23 +37,39 @@ pub async fn put_and_find(pair: Pair) {
     assert!(matches!(nobody, Err(StoreError::Missing(_))), "{nobody:?}");
 }
 
-/// Lists come by key, in parts, filtered.
+/// Lists come in order, in parts, filtered.
 pub async fn lists(pair: Pair) {
     let [ada, bob] = pair.users(["ada", "bob"]).await;
     let mut tx = pair.write().await;
     let mut keys = Vec::new();
-    for (user, application) in [(ada.pk, 1), (bob.pk, 1), (ada.pk, 2)] {
-        keys.push(tx.consents().put(&consent(user, application)).await.unwrap().pk);
+    for (user, application, expires) in [(ada.pk, 1, Some(at(60))), (bob.pk, 1, None), (ada.pk, 2, Some(at(50)))] {
+        keys.push(tx.consents().put(&NewConsent { expires, ..consent(user, application) }).await.unwrap().pk);
     }
     tx.save().await.unwrap();
     let mut view = pair.read().await;
     let all = ConsentFilter::default;
+    let named = |search: &str| Word::all(search, [(id(1), "Wiki"), (id(2), "Mail")].into_iter());
     for (filter, page, expected) in [
         (all(), Page::ALL, &[0, 1, 2][..]),
         (all(), Page { offset: 1, limit: 1 }, &[1]),
         (ConsentFilter { user: Some(ada.pk), ..all() }, Page::ALL, &[0, 2]),
         (ConsentFilter { application: Some(id(1)), ..all() }, Page::ALL, &[0, 1]),
-        (ConsentFilter { user: Some(bob.pk), application: Some(id(2)) }, Page::ALL, &[]),
+        (ConsentFilter { user: Some(bob.pk), application: Some(id(2)), ..all() }, Page::ALL, &[]),
+        (ConsentFilter { search: named("wIk"), ..all() }, Page::ALL, &[0, 1]),
+        (ConsentFilter { search: named("AD i"), ..all() }, Page::ALL, &[0, 2]),
+        (ConsentFilter { search: named("bob mail"), ..all() }, Page::ALL, &[]),
+        (ConsentFilter { search: named("%"), ..all() }, Page::ALL, &[]),
+        (ConsentFilter { order: vec![By::up(ConsentOrder::Expires)], ..all() }, Page::ALL, &[2, 0, 1]),
+        (
+            ConsentFilter { order: vec![By::down(ConsentOrder::Application), By::down(ConsentOrder::User)], ..all() },
+            Page::ALL,
+            &[2, 1, 0],
+        ),
+        (
+            ConsentFilter { order: vec![By::up(ConsentOrder::Permissions), By::down(ConsentOrder::Pk)], ..all() },
+            Page::first(2),
+            &[2, 1],
+        ),
     ] {
         let expected: Vec<i64> = expected.iter().map(|at: &usize| keys[*at]).collect();
         let found = view.consents().list(&filter, page).await.unwrap();
@@ -62,6 +78,20 @@ pub async fn lists(pair: Pair) {
             assert_eq!(view.consents().count(&filter).await.unwrap(), expected.len() as u64, "{filter:?}");
         }
     }
+}
+
+/// What was agreed to for an application is forgotten with it.
+pub async fn forgetting(pair: Pair) {
+    let [ada, bob] = pair.users(["ada", "bob"]).await;
+    let mut tx = pair.write().await;
+    for (user, application) in [(ada.pk, 1), (bob.pk, 1), (ada.pk, 2), (ada.pk, 3)] {
+        tx.consents().put(&consent(user, application)).await.unwrap();
+    }
+    tx.consents().forget(&[]).await.unwrap();
+    tx.consents().forget(&[id(1), id(3), id(9)]).await.unwrap();
+    tx.save().await.unwrap();
+    let left = pair.read().await.consents().list(&ConsentFilter::default(), Page::ALL).await.unwrap();
+    assert_eq!(left.iter().map(|consent| consent.application).collect::<Vec<_>>(), [id(2)]);
 }
 
 /// A consent is taken back, ends, or goes with its account; its key is not used again.

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::{Pair, at, hash, id};
 use crate::error::StoreError;
-use crate::records::{Grant, GrantFilter, GrantKind, Page};
+use crate::records::{By, Grant, GrantFilter, GrantKind, GrantOrder, Page, Word};
 
 /// A grant that ends at minute 60.
 fn grant(n: u8, user: i64) -> Grant {
@@ -49,26 +49,36 @@ pub async fn add_and_find(pair: Pair) {
     assert!(matches!(nobody, Err(StoreError::Missing(_))), "{nobody:?}");
 }
 
-/// Lists come by key, in parts, filtered.
+/// Lists come in order, in parts, filtered.
 pub async fn lists(pair: Pair) {
     let [ada, bob] = pair.users(["ada", "bob"]).await;
     let mut tx = pair.write().await;
     let mut keys = Vec::new();
-    for grant in
-        [grant(1, ada.pk), Grant { kind: GrantKind::Refresh, ..grant(2, ada.pk) }, Grant { provider: id(2), ..grant(3, bob.pk) }]
-    {
+    for grant in [
+        grant(1, ada.pk),
+        Grant { kind: GrantKind::Refresh, ended: Some(at(3)), ..grant(2, ada.pk) },
+        Grant { provider: id(2), scope: "email".into(), expires: at(50), ..grant(3, bob.pk) },
+    ] {
         keys.push(tx.grants().add(&grant).await.unwrap());
     }
     tx.save().await.unwrap();
     let mut view = pair.read().await;
     let all = GrantFilter::default;
+    let named = |search: &str| Word::all(search, [(id(1), "Wiki"), (id(2), "Mail")].into_iter());
     for (filter, page, expected) in [
         (all(), Page::ALL, &[0, 1, 2][..]),
         (all(), Page { offset: 1, limit: 1 }, &[1]),
         (GrantFilter { kind: Some(GrantKind::Access), ..all() }, Page::ALL, &[0, 2]),
         (GrantFilter { user: Some(ada.pk), ..all() }, Page::ALL, &[0, 1]),
         (GrantFilter { provider: Some(id(2)), ..all() }, Page::ALL, &[2]),
-        (GrantFilter { provider: Some(id(2)), user: Some(ada.pk), kind: None }, Page::ALL, &[]),
+        (GrantFilter { provider: Some(id(2)), user: Some(ada.pk), ..all() }, Page::ALL, &[]),
+        (GrantFilter { search: named("WIKI"), ..all() }, Page::ALL, &[0, 1]),
+        (GrantFilter { search: named("b il"), ..all() }, Page::ALL, &[2]),
+        (GrantFilter { search: named("ada mail"), ..all() }, Page::ALL, &[]),
+        (GrantFilter { order: vec![By::up(GrantOrder::Expires)], ..all() }, Page::ALL, &[2, 0, 1]),
+        (GrantFilter { order: vec![By::down(GrantOrder::Provider), By::down(GrantOrder::Pk)], ..all() }, Page::ALL, &[2, 1, 0]),
+        (GrantFilter { order: vec![By::up(GrantOrder::Ended), By::up(GrantOrder::Scope)], ..all() }, Page::ALL, &[1, 2, 0]),
+        (GrantFilter { order: vec![By::down(GrantOrder::User)], ..all() }, Page::first(1), &[2]),
     ] {
         let expected: Vec<i64> = expected.iter().map(|at: &usize| keys[*at]).collect();
         let found = view.grants().list(&filter, page).await.unwrap();
@@ -77,6 +87,22 @@ pub async fn lists(pair: Pair) {
             assert_eq!(view.grants().count(&filter).await.unwrap(), expected.len() as u64, "{filter:?}");
         }
     }
+}
+
+/// What a provider gave is forgotten with it.
+pub async fn forgetting(pair: Pair) {
+    let [ada] = pair.users(["ada"]).await;
+    let mut tx = pair.write().await;
+    for n in 1..=4 {
+        tx.grants().add(&Grant { provider: id(n.into()), ..grant(n, ada.pk) }).await.unwrap();
+    }
+    tx.grants().forget(&[]).await.unwrap();
+    tx.grants().forget(&[id(1), id(3), id(9)]).await.unwrap();
+    tx.save().await.unwrap();
+    let mut view = pair.read().await;
+    let left = view.grants().list(&GrantFilter::default(), Page::ALL).await.unwrap();
+    assert_eq!(left.iter().map(|grant| grant.provider).collect::<Vec<_>>(), [id(2), id(4)]);
+    assert_eq!(view.grants().find_by_hash(&hash(1)).await.unwrap(), None);
 }
 
 /// A grant ends once, alone or with its family, and goes on in the session that takes the place of its own.

@@ -122,11 +122,11 @@ macro_rules! conformance_suite {
             roles: given_and_taken, refusals, deletion;
             sessions: add_and_expire, lists, plans_are_swapped_once, touch, deletion, deletion_in_batches, tasks_at_the_end;
             tokens: add_and_expire, lists, update, refusals, spend, spend_has_one_winner, deletion;
-            consents: put_and_find, lists, deletion;
+            consents: put_and_find, lists, forgetting, deletion;
             password_history: the_last_are_kept, forgetting;
             reputation: scores_are_bounded, totals, lists, deletion;
             decision_traces: put_and_find, expiry, too_many;
-            grants: add_and_find, lists, ending, ending_has_one_winner, deletion;
+            grants: add_and_find, lists, forgetting, ending, ending_has_one_winner, deletion;
             events: add_and_find, lists, expiry;
             tasks: add_and_find, lists, claim_in_order, a_task_has_one_owner, leases_end, retry_and_death, lost_in_the_last_try,
                 next_due, claims_are_exclusive, forget_finished;

@@ -1,5 +1,6 @@
 //! What people have agreed to, in memory.
 
+use std::cmp::Ordering;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -7,13 +8,23 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::state::State;
-use super::{Tx, page, total};
+use super::{Tx, absent_last, page, sort, total};
 use crate::error::{Result, StoreError};
 use crate::records::rules::kept;
-use crate::records::{CLEAN_BATCH, Consent, ConsentFilter, Consents, NewConsent, Page};
+use crate::records::{CLEAN_BATCH, Consent, ConsentFilter, ConsentOrder, Consents, NewConsent, Page};
 
 fn valid(consent: &Consent, now: DateTime<Utc>) -> bool {
     consent.expires.is_none_or(|end| end > now)
+}
+
+fn compare(a: &Consent, b: &Consent, field: ConsentOrder) -> Ordering {
+    match field {
+        ConsentOrder::Pk => a.pk.cmp(&b.pk),
+        ConsentOrder::User => a.user.cmp(&b.user),
+        ConsentOrder::Application => a.application.cmp(&b.application),
+        ConsentOrder::Permissions => a.permissions.cmp(&b.permissions),
+        ConsentOrder::Expires => absent_last(&a.expires, &b.expires),
+    }
 }
 
 impl State {
@@ -21,6 +32,7 @@ impl State {
         self.consents.values().filter(|consent| {
             filter.user.is_none_or(|user| consent.user == user)
                 && filter.application.is_none_or(|application| consent.application == application)
+                && filter.search.iter().all(|word| word.finds(consent.application, self.username(consent.user)))
         })
     }
 
@@ -53,7 +65,9 @@ impl Consents for Tx {
     }
 
     async fn list(&mut self, filter: &ConsentFilter, part: Page) -> Result<Vec<Consent>> {
-        Ok(page(self.state.filtered_consents(filter).map(|consent| Consent::clone(consent)), part))
+        let mut found: Vec<&Arc<Consent>> = self.state.filtered_consents(filter).collect();
+        sort(&mut found, &filter.order, compare);
+        Ok(page(found.into_iter().map(|consent| Consent::clone(consent)), part))
     }
 
     async fn count(&mut self, filter: &ConsentFilter) -> Result<u64> {
@@ -84,6 +98,17 @@ impl Consents for Tx {
 
     async fn delete(&mut self, pk: i64) -> Result<bool> {
         self.write(|state| Ok(state.remove_consent(pk)))
+    }
+
+    async fn forget(&mut self, applications: &[Uuid]) -> Result<()> {
+        self.write(|state| {
+            let meant = state.consents.values().filter(|consent| applications.contains(&consent.application));
+            let meant: Vec<i64> = meant.map(|consent| consent.pk).collect();
+            for pk in meant {
+                state.remove_consent(pk);
+            }
+            Ok(())
+        })
     }
 
     async fn delete_expired(&mut self, now: DateTime<Utc>) -> Result<u64> {

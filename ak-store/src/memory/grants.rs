@@ -1,5 +1,6 @@
 //! What clients were given, in memory.
 
+use std::cmp::Ordering;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -7,10 +8,21 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::state::State;
-use super::{Tx, page, total};
+use super::{Tx, absent_last, page, sort, total};
 use crate::error::{Result, StoreError};
 use crate::records::rules::{kept, plain};
-use crate::records::{CLEAN_BATCH, Grant, GrantFilter, Grants, Page};
+use crate::records::{CLEAN_BATCH, Grant, GrantFilter, GrantOrder, Grants, Page};
+
+fn compare(a: &Grant, b: &Grant, field: GrantOrder) -> Ordering {
+    match field {
+        GrantOrder::Pk => a.pk.cmp(&b.pk),
+        GrantOrder::Provider => a.provider.cmp(&b.provider),
+        GrantOrder::User => a.user.cmp(&b.user),
+        GrantOrder::Scope => a.scope.cmp(&b.scope),
+        GrantOrder::Expires => a.expires.cmp(&b.expires),
+        GrantOrder::Ended => absent_last(&a.ended, &b.ended),
+    }
+}
 
 impl State {
     fn filtered_grants<'a>(&'a self, filter: &'a GrantFilter) -> impl Iterator<Item = &'a Arc<Grant>> {
@@ -18,6 +30,7 @@ impl State {
             filter.kind.is_none_or(|kind| grant.kind == kind)
                 && filter.provider.is_none_or(|provider| grant.provider == provider)
                 && filter.user.is_none_or(|user| grant.user == user)
+                && filter.search.iter().all(|word| word.finds(grant.provider, self.username(grant.user)))
         })
     }
 
@@ -63,7 +76,9 @@ impl Grants for Tx {
     }
 
     async fn list(&mut self, filter: &GrantFilter, part: Page) -> Result<Vec<Grant>> {
-        Ok(page(self.state.filtered_grants(filter).map(|grant| Grant::clone(grant)), part))
+        let mut found: Vec<&Arc<Grant>> = self.state.filtered_grants(filter).collect();
+        sort(&mut found, &filter.order, compare);
+        Ok(page(found.into_iter().map(|grant| Grant::clone(grant)), part))
     }
 
     async fn count(&mut self, filter: &GrantFilter) -> Result<u64> {
@@ -129,6 +144,17 @@ impl Grants for Tx {
 
     async fn delete(&mut self, pk: i64) -> Result<bool> {
         self.write(|state| Ok(state.remove_grant(pk)))
+    }
+
+    async fn forget(&mut self, providers: &[Uuid]) -> Result<()> {
+        self.write(|state| {
+            let meant = state.grants.values().filter(|grant| providers.contains(&grant.provider));
+            let meant: Vec<i64> = meant.map(|grant| grant.pk).collect();
+            for pk in meant {
+                state.remove_grant(pk);
+            }
+            Ok(())
+        })
     }
 
     async fn delete_expired(&mut self, now: DateTime<Utc>) -> Result<u64> {

@@ -39,6 +39,11 @@ fn compare(a: &User, b: &User, by: UserOrder) -> Ordering {
 }
 
 impl State {
+    /// The user name of an account; of one that is not there, nothing.
+    pub(super) fn username(&self, pk: i64) -> &str {
+        self.users.get(&pk).map_or("", |user| &user.username)
+    }
+
     fn filtered<'a>(&'a self, filter: &'a UserFilter) -> impl Iterator<Item = &'a Arc<User>> {
         let words = words(filter.search.as_deref());
         self.users.values().filter(move |u| {

@@ -312,6 +312,11 @@ impl Draft {
         self.deleted.values().filter(|object| is_one(object)).map(|object| object.pk.uuid()).collect()
     }
 
+    /// The keys of the deleted objects.
+    pub(super) fn deleted(&self) -> Vec<uuid::Uuid> {
+        self.deleted.keys().map(|pk| pk.uuid()).collect()
+    }
+
     /// The rows to store.
     pub(super) fn rows(&self, keyring: &Keyring) -> StoreResult<Vec<ObjectRow>> {
         let mut rows = Vec::with_capacity(self.changed.len() + self.deleted.len());

@@ -260,6 +260,12 @@ impl Store {
         if !roles.is_empty() {
             repo.roles().forget(&roles).await?;
         }
+        // No two objects have the same key, so none needs to be asked what it was.
+        let deleted = draft.deleted();
+        if !deleted.is_empty() {
+            repo.consents().forget(&deleted).await?;
+            repo.grants().forget(&deleted).await?;
+        }
         Ok(true)
     }
 

@@ -2,6 +2,9 @@
 
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
+use uuid::Uuid;
+
+use super::rules::{fold, words};
 
 /// A condition on a moment; every part that is set must hold. What has no moment fulfils none.
 #[derive(Debug, Clone, Copy, Default)]
@@ -43,6 +46,32 @@ impl AttributeIs {
         let Some((first, rest)) = self.path.split_first().filter(|_| self.is_plain()) else { return false };
         let found = rest.iter().try_fold(attributes.get(first), |at, name| Some(at?.get(name.as_str()))).flatten();
         found == Some(&self.value)
+    }
+}
+
+/// A word of a search among records that belong to objects. Objects are not where records are, so whoever asks says which of them
+/// the word is found in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Word {
+    /// The word, in the form in which texts are compared.
+    pub(crate) text: String,
+    /// The keys of the objects that it is found in.
+    pub(crate) objects: Vec<Uuid>,
+}
+
+impl Word {
+    /// The words of a search, each with those of `objects` (key and name) in whose name it is found, without regard to case.
+    pub fn all<'a>(search: &str, objects: impl Iterator<Item = (Uuid, &'a str)>) -> Vec<Self> {
+        let objects: Vec<(Uuid, String)> = objects.map(|(pk, name)| (pk, fold(name))).collect();
+        let one = |text: String| {
+            let found = objects.iter().filter(|(_, name)| name.contains(&text)).map(|(pk, _)| *pk).collect();
+            Self { text, objects: found }
+        };
+        words(Some(search)).into_iter().map(one).collect()
+    }
+
+    pub(crate) fn finds(&self, object: Uuid, username: &str) -> bool {
+        self.objects.contains(&object) || fold(username).contains(&self.text)
     }
 }
 

@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::Page;
+use super::{By, Page, Word};
 use crate::error::Result;
 
 /// What sort of grant it is.
@@ -76,7 +76,7 @@ impl Grant {
     }
 }
 
-/// Which grants a list holds; every condition that is set must hold.
+/// Which grants a list holds, and in which order; every condition that is set must hold.
 #[derive(Debug, Clone, Default)]
 pub struct GrantFilter {
     /// Of this kind.
@@ -85,6 +85,27 @@ pub struct GrantFilter {
     pub provider: Option<Uuid>,
     /// Standing for this account.
     pub user: Option<i64>,
+    /// Words that must all be found in the account's user name or in the provider's name.
+    pub search: Vec<Word>,
+    /// In this order; then by key.
+    pub order: Vec<By<GrantOrder>>,
+}
+
+/// What grants can be sorted by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GrantOrder {
+    /// The key of the record.
+    Pk,
+    /// The provider's key.
+    Provider,
+    /// The account's key.
+    User,
+    /// The scopes.
+    Scope,
+    /// When it ends.
+    Expires,
+    /// When it was used up or taken back; what was not comes last.
+    Ended,
 }
 
 /// What clients were given.
@@ -94,7 +115,7 @@ pub trait Grants: Send {
     async fn lookup(&mut self, pk: i64) -> Result<Option<Grant>>;
     /// The grant with this keyed hash, valid or not.
     async fn find_by_hash(&mut self, key_hash: &[u8; 32]) -> Result<Option<Grant>>;
-    /// The grants that `filter` lets through, by key.
+    /// The grants that `filter` lets through, in its order.
     async fn list(&mut self, filter: &GrantFilter, page: Page) -> Result<Vec<Grant>>;
     /// How many grants `filter` lets through.
     async fn count(&mut self, filter: &GrantFilter) -> Result<u64>;
@@ -109,6 +130,8 @@ pub trait Grants: Send {
     async fn move_session(&mut self, from: &[u8; 32], to: &[u8; 32]) -> Result<u64>;
     /// Removes a grant; whether it was there.
     async fn delete(&mut self, pk: i64) -> Result<bool>;
+    /// Removes what any of these providers gave.
+    async fn forget(&mut self, providers: &[Uuid]) -> Result<()>;
     /// Removes what ended by itself before `now`, [`super::CLEAN_BATCH`] at the most; how many.
     async fn delete_expired(&mut self, now: DateTime<Utc>) -> Result<u64>;
 }

@@ -31,11 +31,11 @@ mod user;
 
 use async_trait::async_trait;
 
-pub use consent::{Consent, ConsentFilter, Consents, NewConsent};
+pub use consent::{Consent, ConsentFilter, ConsentOrder, Consents, NewConsent};
 pub use decision_trace::{DecisionTrace, DecisionTraces};
 pub use event::{Event, EventFilter, Events};
-pub use filter::{AttributeIs, By, Moments};
-pub use grant::{Grant, GrantFilter, GrantKind, Grants};
+pub use filter::{AttributeIs, By, Moments, Word};
+pub use grant::{Grant, GrantFilter, GrantKind, GrantOrder, Grants};
 pub use group::{Group, GroupFilter, GroupOrder, Groups};
 pub use object::{CommitOutcome, ObjectRow, Objects, StoredEdge, StoredUnique};
 pub use password_history::PasswordHistories;

@@ -4,11 +4,12 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use super::query::{Conditions, Query, statements};
+use super::dialect::{Column, Dialect};
+use super::query::{Conditions, Query, keys, order, statements};
 use super::row::Row;
 use super::tx::Tx;
 use crate::error::{Result, StoreError};
-use crate::records::{CLEAN_BATCH, Consent, ConsentFilter, Consents, NewConsent, Page};
+use crate::records::{CLEAN_BATCH, Consent, ConsentFilter, ConsentOrder, Consents, NewConsent, Page};
 
 statements! {
     LOOKUP = "SELECT * FROM consent WHERE pk = $1";
@@ -21,17 +22,35 @@ statements! {
 
 const TABLE: &str = "consent";
 
-fn conditions(filter: &ConsentFilter) -> Conditions {
+fn conditions(dialect: &Dialect, filter: &ConsentFilter) -> Conditions {
     let mut all = Conditions::default();
+    let found = r#"(application IN (@) OR user_pk IN (SELECT pk FROM "user" WHERE username_folded LIKE # ESCAPE '\'))"#;
+    all.and_found(dialect, found, &filter.search);
     all.and("user_pk = #", filter.user);
     all.and("application = #", filter.application);
     all
 }
 
+fn sorted(filter: &ConsentFilter) -> String {
+    let column = |field| match field {
+        ConsentOrder::Pk => ("pk", false),
+        ConsentOrder::User => ("user_pk", false),
+        ConsentOrder::Application => ("application", false),
+        ConsentOrder::Permissions => ("permissions", false),
+        ConsentOrder::Expires => ("expires", true),
+    };
+    order(&filter.order, column, "pk")
+}
+
+/// Removes the consents for the applications in the table `given`.
+pub(super) fn forget(dialect: &Dialect) -> String {
+    format!("DELETE FROM consent WHERE application IN (SELECT key FROM {})", dialect.rows(&[("key", Column::Uuid)]))
+}
+
 /// The lists that a filter asks for, for the test that prepares them.
 #[cfg(test)]
-pub(super) fn listing(filter: &ConsentFilter) -> [Query; 2] {
-    [conditions(filter).rows(TABLE, "pk", Page::ALL), conditions(filter).total(TABLE)]
+pub(super) fn listing(dialect: &Dialect, filter: &ConsentFilter) -> [Query; 2] {
+    [conditions(dialect, filter).rows(TABLE, &sorted(filter), Page::ALL), conditions(dialect, filter).total(TABLE)]
 }
 
 fn read(row: &Row) -> Result<Consent> {
@@ -55,11 +74,11 @@ impl Consents for Tx {
     }
 
     async fn list(&mut self, filter: &ConsentFilter, page: Page) -> Result<Vec<Consent>> {
-        self.all(conditions(filter).rows(TABLE, "pk", page), read).await
+        self.all(conditions(self.dialect, filter).rows(TABLE, &sorted(filter), page), read).await
     }
 
     async fn count(&mut self, filter: &ConsentFilter) -> Result<u64> {
-        self.total(conditions(filter).total(TABLE)).await
+        self.total(conditions(self.dialect, filter).total(TABLE)).await
     }
 
     async fn put(&mut self, consent: &NewConsent) -> Result<Consent> {
@@ -71,6 +90,11 @@ impl Consents for Tx {
 
     async fn delete(&mut self, pk: i64) -> Result<bool> {
         Ok(self.write(Query::new(DELETE).bind(pk)).await? > 0)
+    }
+
+    async fn forget(&mut self, applications: &[Uuid]) -> Result<()> {
+        self.write(Query::made(forget(self.dialect)).bind(&keys(applications))).await?;
+        Ok(())
     }
 
     async fn delete_expired(&mut self, now: DateTime<Utc>) -> Result<u64> {

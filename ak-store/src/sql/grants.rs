@@ -4,11 +4,12 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use super::query::{Conditions, Query, statements};
+use super::dialect::{Column, Dialect};
+use super::query::{Conditions, Query, keys, order, statements};
 use super::row::Row;
 use super::tx::Tx;
 use crate::error::{Result, StoreError};
-use crate::records::{CLEAN_BATCH, Grant, GrantFilter, GrantKind, Grants, Page};
+use crate::records::{CLEAN_BATCH, Grant, GrantFilter, GrantKind, GrantOrder, Grants, Page};
 
 statements! {
     LOOKUP = "SELECT * FROM oauth_grant WHERE pk = $1";
@@ -24,18 +25,37 @@ statements! {
 
 const TABLE: &str = "oauth_grant";
 
-fn conditions(filter: &GrantFilter) -> Conditions {
+fn conditions(dialect: &Dialect, filter: &GrantFilter) -> Conditions {
     let mut all = Conditions::default();
+    let found = r#"(provider IN (@) OR user_pk IN (SELECT pk FROM "user" WHERE username_folded LIKE # ESCAPE '\'))"#;
+    all.and_found(dialect, found, &filter.search);
     all.and("kind = #", filter.kind.map(GrantKind::as_str));
     all.and("provider = #", filter.provider);
     all.and("user_pk = #", filter.user);
     all
 }
 
+fn sorted(filter: &GrantFilter) -> String {
+    let column = |field| match field {
+        GrantOrder::Pk => ("pk", false),
+        GrantOrder::Provider => ("provider", false),
+        GrantOrder::User => ("user_pk", false),
+        GrantOrder::Scope => ("scope", false),
+        GrantOrder::Expires => ("expires", false),
+        GrantOrder::Ended => ("ended", true),
+    };
+    order(&filter.order, column, "pk")
+}
+
+/// Removes what the providers in the table `given` gave.
+pub(super) fn forget(dialect: &Dialect) -> String {
+    format!("DELETE FROM oauth_grant WHERE provider IN (SELECT key FROM {})", dialect.rows(&[("key", Column::Uuid)]))
+}
+
 /// The lists that a filter asks for, for the test that prepares them.
 #[cfg(test)]
-pub(super) fn listing(filter: &GrantFilter) -> [Query; 2] {
-    [conditions(filter).rows(TABLE, "pk", Page::ALL), conditions(filter).total(TABLE)]
+pub(super) fn listing(dialect: &Dialect, filter: &GrantFilter) -> [Query; 2] {
+    [conditions(dialect, filter).rows(TABLE, &sorted(filter), Page::ALL), conditions(dialect, filter).total(TABLE)]
 }
 
 fn read(row: &Row) -> Result<Grant> {
@@ -67,11 +87,11 @@ impl Grants for Tx {
     }
 
     async fn list(&mut self, filter: &GrantFilter, page: Page) -> Result<Vec<Grant>> {
-        self.all(conditions(filter).rows(TABLE, "pk", page), read).await
+        self.all(conditions(self.dialect, filter).rows(TABLE, &sorted(filter), page), read).await
     }
 
     async fn count(&mut self, filter: &GrantFilter) -> Result<u64> {
-        self.total(conditions(filter).total(TABLE)).await
+        self.total(conditions(self.dialect, filter).total(TABLE)).await
     }
 
     async fn add(&mut self, grant: &Grant) -> Result<i64> {
@@ -106,6 +126,11 @@ impl Grants for Tx {
 
     async fn delete(&mut self, pk: i64) -> Result<bool> {
         Ok(self.write(Query::new(DELETE).bind(pk)).await? > 0)
+    }
+
+    async fn forget(&mut self, providers: &[Uuid]) -> Result<()> {
+        self.write(Query::made(forget(self.dialect)).bind(&keys(providers))).await?;
+        Ok(())
     }
 
     async fn delete_expired(&mut self, now: DateTime<Utc>) -> Result<u64> {

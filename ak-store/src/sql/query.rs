@@ -5,12 +5,12 @@ use std::fmt::Write as _;
 use std::net::IpAddr;
 
 use chrono::{DateTime, Utc};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use super::dialect::Dialect;
+use super::dialect::{Column, Dialect};
 use crate::records::rules::words;
-use crate::records::{AttributeIs, By, Moments, Page};
+use crate::records::{AttributeIs, By, Moments, Page, Word};
 
 /// A parameter. Each kind may be absent, because some engines want to know the type of a null too.
 #[derive(Debug, Clone)]
@@ -120,6 +120,17 @@ impl Conditions {
         }
     }
 
+    /// For every word a condition in which `#` stands for a pattern that finds it, and `@` for the keys of the objects that it is
+    /// found in.
+    pub(super) fn and_found(&mut self, dialect: &Dialect, condition: &'static str, search: &[Word]) {
+        for word in search {
+            let pattern = self.place(contains(&word.text));
+            let keys = self.place(&keys(&word.objects));
+            let found = format!("SELECT key FROM {}", dialect.rows(&[("key", Column::Uuid)]).replace("$1", &keys));
+            self.and_made(&condition.replace('#', &pattern).replace('@', &found));
+        }
+    }
+
     /// A condition on a moment, which stands in `column`.
     pub(super) fn and_moments(&mut self, column: &str, moments: &Moments) {
         for (operator, moment) in [("=", moments.at), (">", moments.after), ("<", moments.before)] {
@@ -174,6 +185,11 @@ impl Conditions {
         let text = format!("SELECT count(*) AS total FROM {table}{}", self.text);
         Query { text: text.into(), params: self.params }
     }
+}
+
+/// Keys as a parameter of [`Dialect::rows`] with the column `key`.
+pub(super) fn keys(uuids: &[Uuid]) -> Value {
+    uuids.iter().map(|key| json!({ "key": key.simple().to_string() })).collect()
 }
 
 /// The text of an order: what `column` says of each field, then `last`, which is unique. What may be absent (`nullable`) comes last;

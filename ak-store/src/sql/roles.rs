@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::dialect::{Column, Dialect};
-use super::query::{Query, statements};
+use super::query::{Query, keys, statements};
 use super::tx::Tx;
 use crate::error::{Result, StoreError};
 use crate::records::Roles;
@@ -48,10 +48,6 @@ impl Texts {
     pub(super) fn all(self) -> [String; 6] {
         [self.of_users, self.of_groups, self.users_with, self.groups_with, self.forget_users, self.forget_groups]
     }
-}
-
-fn keys(uuids: &[Uuid]) -> Value {
-    uuids.iter().map(|key| json!({ "key": key.simple().to_string() })).collect()
 }
 
 #[async_trait]

@@ -11,8 +11,9 @@ use super::{
 };
 use crate::clock::from_micros;
 use crate::records::{
-    AttributeIs, By, ConsentFilter, EventFilter, GrantFilter, GrantKind, GroupFilter, GroupOrder, Moments, ReputationFilter,
-    ReputationOrder, SessionFilter, TaskFilter, TaskState, TokenFilter, TokenIntent, TokenOrder, UserFilter, UserOrder, UserType,
+    AttributeIs, By, ConsentFilter, ConsentOrder, EventFilter, GrantFilter, GrantKind, GrantOrder, GroupFilter, GroupOrder,
+    Moments, ReputationFilter, ReputationOrder, SessionFilter, TaskFilter, TaskState, TokenFilter, TokenIntent, TokenOrder,
+    UserFilter, UserOrder, UserType, Word,
 };
 
 /// Every statement that this program may send: those written in full, and lists with no and with all conditions.
@@ -37,6 +38,7 @@ fn statements(dialect: &Dialect) -> Vec<String> {
     all.extend(roles::Texts::of(dialect).all());
     all.extend(objects::CommitTexts::of(dialect).all());
     all.extend([users::many(dialect), users::superusers(dialect), groups::of_users(dialect)]);
+    all.extend([consents::forget(dialect), grants::forget(dialect)]);
     all.extend(
         [groups::many(dialect), groups::children(dialect)].map(|groups| with_parents(Query::made(groups)).text.into_owned()),
     );
@@ -103,6 +105,20 @@ fn lists(dialect: &Dialect) -> Vec<Query> {
         score: Some(1),
         order: vec![By::down(ReputationOrder::Score), By::up(ReputationOrder::Updated)],
     };
+    let search = || Word::all("a b", [(Uuid::nil(), "a")].into_iter());
+    let consent = ConsentFilter {
+        user: Some(1),
+        application: Some(Uuid::nil()),
+        search: search(),
+        order: vec![By::down(ConsentOrder::Application), By::up(ConsentOrder::Expires)],
+    };
+    let grant = GrantFilter {
+        kind: Some(GrantKind::Code),
+        provider: Some(Uuid::nil()),
+        user: Some(1),
+        search: search(),
+        order: vec![By::up(GrantOrder::Provider), By::down(GrantOrder::Ended)],
+    };
     [
         users::listing(dialect, &UserFilter::default()),
         users::listing(dialect, &user),
@@ -118,10 +134,10 @@ fn lists(dialect: &Dialect) -> Vec<Query> {
         }),
         tokens::listing(&TokenFilter::default()),
         tokens::listing(&token),
-        consents::listing(&ConsentFilter::default()),
-        consents::listing(&ConsentFilter { user: Some(1), application: Some(Uuid::nil()) }),
-        grants::listing(&GrantFilter::default()),
-        grants::listing(&GrantFilter { kind: Some(GrantKind::Code), provider: Some(Uuid::nil()), user: Some(1) }),
+        consents::listing(dialect, &ConsentFilter::default()),
+        consents::listing(dialect, &consent),
+        grants::listing(dialect, &GrantFilter::default()),
+        grants::listing(dialect, &grant),
         reputation::listing(&ReputationFilter::default()),
         reputation::listing(&reputation),
         events::listing(&EventFilter::default()),

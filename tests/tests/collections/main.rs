@@ -57,8 +57,9 @@ fn certificate(name: &str, algorithm: &'static rcgen::SignatureAlgorithm) -> (St
     (certificate.pem(), key.serialize_pem())
 }
 
-/// Collections of records, which `people.rs` and `oidc/clients.rs` hold against the contract.
-const PEOPLE: [&str; 11] = [
+/// Collections of records, which `people.rs` and `oidc/given.rs` hold against the contract.
+const PEOPLE: [&str; 12] = [
+    "core/user_consent",
     "core/authenticated_sessions",
     "oauth2/access_tokens",
     "oauth2/authorization_codes",

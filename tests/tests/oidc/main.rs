@@ -3,6 +3,7 @@
 mod asking;
 mod clients;
 mod code;
+mod given;
 mod grafana;
 mod kit;
 mod leaving;

@@ -129,7 +129,7 @@ async fn filter(repo: &mut dyn Repository, params: &mut Params) -> Result<GroupF
         is_superuser: params.flag("is_superuser"),
         members: members.into_iter().filter(|set| !set.is_empty()).collect(),
         attributes: params.attributes(),
-        order: params.order(field, GroupOrder::Name),
+        order: params.order(field, &[GroupOrder::Name]),
     })
 }
 

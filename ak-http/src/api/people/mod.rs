@@ -22,6 +22,7 @@ pub(super) use users::{Include, shown};
 use axum::Router;
 use axum::routing::{get, patch, post};
 
+use super::kept;
 use crate::app::App;
 
 /// Everything about people below `/api/v3/`.
@@ -31,6 +32,7 @@ pub(super) fn router() -> Router<App> {
         .merge(records::routes::<groups::Groups>())
         .merge(records::routes::<tokens::Tokens>())
         .merge(sessions::router())
+        .merge(kept::routes::<reputation::Scores>())
         .route("/core/users/paths/", get(users::paths))
         .route("/core/users/service_account/", post(service_accounts::create))
         .route("/core/users/{key}/set_password/", post(passwords::set))
@@ -46,9 +48,6 @@ pub(super) fn router() -> Router<App> {
         .route("/rbac/permissions/assigned_by_roles/", get(roles::assigned))
         .route("/rbac/permissions/assigned_by_roles/{key}/assign/", post(roles::assign))
         .route("/rbac/permissions/assigned_by_roles/{key}/unassign/", patch(roles::unassign))
-        .route("/policies/reputation/scores/", get(reputation::list))
-        .route("/policies/reputation/scores/{key}/", get(reputation::read).delete(reputation::delete))
-        .route("/policies/reputation/scores/{key}/used_by/", get(reputation::used_by))
         .route("/core/tokens/{key}/view_key/", get(token_keys::view))
         .route("/core/tokens/{key}/set_key/", post(token_keys::set))
 }

@@ -116,13 +116,13 @@ impl Params {
     }
 
     /// The order asked for, as far as `field` knows the names; else `usual`.
-    pub(in crate::api) fn order<T>(&self, field: impl Fn(&str) -> Option<T>, usual: T) -> Vec<By<T>> {
+    pub(in crate::api) fn order<T: Copy>(&self, field: impl Fn(&str) -> Option<T>, usual: &[T]) -> Vec<By<T>> {
         let known = |name: &String| {
             let field = field(name.trim_start_matches('-'))?;
             Some(By { field, descending: name.starts_with('-') })
         };
         let order: Vec<By<T>> = self.query.ordering.iter().filter_map(known).collect();
-        if order.is_empty() { vec![By::up(usual)] } else { order }
+        if order.is_empty() { usual.iter().copied().map(By::up).collect() } else { order }
     }
 
     /// Everything has been read: what was wrong with it.

@@ -61,7 +61,7 @@ pub(super) async fn list(State(app): State<App>, _: Caller, RawQuery(query): Raw
             "codename" => Some(Field::Codename),
             _ => None,
         },
-        Field::Name,
+        &[Field::Name],
     );
     params.done()?;
     let all = Permissions::of(snapshot.registry());

@@ -107,7 +107,7 @@ pub(super) async fn assigned(State(app): State<App>, caller: Caller, RawQuery(qu
     let model = params.choice("model", |model| known.iter().any(|p| p.model_name() == model).then(|| model.to_owned()));
     let object = params.text("object_pk");
     let search = params.search().unwrap_or_default().to_lowercase();
-    let descending = params.order(|name| (name == "name").then_some(()), ()).first().is_some_and(|by| by.descending);
+    let descending = params.order(|name| (name == "name").then_some(()), &[()]).first().is_some_and(|by| by.descending);
     params.done()?;
     let about = |permission: &&Permission| model.as_ref().is_none_or(|model| permission.model_name() == *model);
     let mut rows: Vec<(String, Value)> = Vec::new();

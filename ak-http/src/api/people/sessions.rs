@@ -3,37 +3,29 @@
 use std::net::IpAddr;
 
 use ak_store::records::{Durability, Repository, Session, SessionFilter};
+use async_trait::async_trait;
 use axum::Json;
 use axum::Router;
 use axum::extract::{RawQuery, State};
-use axum::http::StatusCode;
-use axum::routing::{delete as delete_route, get};
+use axum::routing::delete as delete_route;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::super::change::record_event;
+use super::super::kept::{Kept, routes};
 use super::params::Params;
 use crate::app::App;
 use crate::auth::Caller;
 use crate::device;
 use crate::error::ApiError;
-use crate::extract::Segment;
-
-/// The name of a session in events.
-const MODEL: &str = "authentik_core.authenticatedsession";
 
 /// The routes of the collection.
 pub(super) fn router() -> Router<App> {
-    Router::new()
-        .route("/core/authenticated_sessions/", get(list))
-        .route("/core/authenticated_sessions/bulk_delete/", delete_route(bulk_delete))
-        .route("/core/authenticated_sessions/{key}/", get(read).delete(delete))
-        .route("/core/authenticated_sessions/{key}/used_by/", get(used_by))
+    routes::<Sessions>().route("/core/authenticated_sessions/bulk_delete/", delete_route(bulk_delete))
 }
 
-fn missing() -> ApiError {
-    ApiError::NotFound("No AuthenticatedSession matches the given query.".into())
-}
+/// Where people are signed in.
+struct Sessions;
 
 /// What the API calls a session by: the first half of its id. The id itself, by which cookies are found, is not told.
 fn key_of(session: &Session) -> Uuid {
@@ -41,57 +33,67 @@ fn key_of(session: &Session) -> Uuid {
     Uuid::from_slice(half).unwrap_or_default()
 }
 
-async fn found(app: &App, repo: &mut dyn Repository, caller: &Caller, key: &str) -> Result<Session, ApiError> {
-    let key = Uuid::parse_str(key).map_err(|_| missing())?;
-    let found = repo.sessions().find_by_half(key.as_bytes(), app.store().clock().now()).await?;
-    let own = |session: &Session| caller.person.is_superuser() || session.user == Some(caller.person.user.pk);
-    found.filter(|session| session.user.is_some() && own(session)).ok_or_else(missing)
-}
+#[async_trait]
+impl Kept for Sessions {
+    type Record = Session;
 
-async fn list(State(app): State<App>, caller: Caller, RawQuery(query): RawQuery) -> Result<Json<Value>, ApiError> {
-    let mut params = Params::of(query.as_deref())?;
-    let last_ip = params.text("session__last_ip").map(|ip| ip.parse::<IpAddr>());
-    let last_user_agent = params.text("session__last_user_agent");
-    let username = params.text("user__username");
-    params.done()?;
-    let mut repo = app.store().read().await?;
-    let named = match &username {
-        Some(name) => repo.users().find_by_username(name).await?.map(|user| user.pk),
-        None => None,
-    };
-    let own = (!caller.person.is_superuser()).then_some(caller.person.user.pk);
-    let user = own.or(named);
-    // What nobody is called, and what is no address, is found nowhere; neither is what is not one's own.
-    let nothing = matches!(last_ip, Some(Err(_))) || (username.is_some() && (named.is_none() || named != user));
-    let filter = SessionFilter {
-        user,
-        valid_at: Some(app.store().clock().now()),
-        signed_in: true,
-        last_ip: last_ip.and_then(Result::ok),
-        last_user_agent,
-    };
-    let count = if nothing { 0 } else { repo.sessions().count(&filter).await? };
-    let page = params.page(count)?;
-    let sessions = if nothing { Vec::new() } else { repo.sessions().list(&filter, page).await? };
-    let results: Vec<Value> = sessions.iter().map(|session| shown(&app, &caller, session)).collect();
-    Ok(Json(params.answer(count, &results)))
-}
+    const MODEL: &'static str = "authentik_core.authenticatedsession";
+    const PATH: &'static str = "/core/authenticated_sessions/";
+    const NAME: &'static str = "AuthenticatedSession";
 
-async fn read(State(app): State<App>, caller: Caller, Segment(key): Segment) -> Result<Json<Value>, ApiError> {
-    let session = found(&app, &mut *app.store().read().await?, &caller, &key).await?;
-    Ok(Json(shown(&app, &caller, &session)))
-}
+    fn owner(session: &Session) -> Option<i64> {
+        session.user
+    }
 
-/// `DELETE`: the session ends, and the applications that were signed in to in it are told.
-async fn delete(State(app): State<App>, caller: Caller, Segment(key): Segment) -> Result<StatusCode, ApiError> {
-    let mut repo = app.store().backend().begin(Durability::Full).await?;
-    let session = found(&app, &mut *repo, &caller, &key).await?;
-    repo.sessions().delete(&session.id).await?;
-    let event = record_event(&app, &caller, "model_deleted", MODEL, &json!(key_of(&session)), "Authenticated Session");
-    repo.events().add(&event).await?;
-    repo.save().await?;
-    app.store().waker().wake();
-    Ok(StatusCode::NO_CONTENT)
+    async fn find(app: &App, repo: &mut dyn Repository, name: &str) -> Result<Option<Session>, ApiError> {
+        let Ok(key) = Uuid::parse_str(name) else { return Ok(None) };
+        let found = repo.sessions().find_by_half(key.as_bytes(), app.store().clock().now()).await?;
+        Ok(found.filter(|session| session.user.is_some()))
+    }
+
+    async fn list(
+        app: &App,
+        repo: &mut dyn Repository,
+        own: Option<i64>,
+        params: &mut Params,
+    ) -> Result<(u64, Vec<Session>), ApiError> {
+        let last_ip = params.text("session__last_ip").map(|ip| ip.parse::<IpAddr>());
+        let last_user_agent = params.text("session__last_user_agent");
+        let username = params.text("user__username");
+        params.done()?;
+        let named = match &username {
+            Some(name) => repo.users().find_by_username(name).await?.map(|user| user.pk),
+            None => None,
+        };
+        let user = own.or(named);
+        // What nobody is called, and what is no address, is found nowhere; neither is what is not one's own.
+        if matches!(last_ip, Some(Err(_))) || (username.is_some() && (named.is_none() || named != user)) {
+            return Ok((0, Vec::new()));
+        }
+        let filter = SessionFilter {
+            user,
+            valid_at: Some(app.store().clock().now()),
+            signed_in: true,
+            last_ip: last_ip.and_then(Result::ok),
+            last_user_agent,
+        };
+        let count = repo.sessions().count(&filter).await?;
+        Ok((count, repo.sessions().list(&filter, params.page(count)?).await?))
+    }
+
+    async fn shown(app: &App, _: &mut dyn Repository, caller: &Caller, sessions: &[Session]) -> Result<Vec<Value>, ApiError> {
+        Ok(sessions.iter().map(|session| shown(app, caller, session)).collect())
+    }
+
+    /// The applications that were signed in to in it are told.
+    async fn delete(repo: &mut dyn Repository, session: &Session) -> Result<(), ApiError> {
+        repo.sessions().delete(&session.id).await?;
+        Ok(())
+    }
+
+    fn label(session: &Session) -> (Value, String) {
+        (json!(key_of(session)), "Authenticated Session".to_owned())
+    }
 }
 
 /// `DELETE …/bulk_delete/?user_pks=1&user_pks=2`: every session of these accounts ends. Superusers only.
@@ -108,7 +110,7 @@ async fn bulk_delete(State(app): State<App>, caller: Caller, RawQuery(query): Ra
     for user in users {
         let ended = repo.sessions().delete_of_user(user, None).await?;
         if ended > 0 {
-            let event = record_event(&app, &caller, "model_deleted", MODEL, &json!(user), "Authenticated Sessions");
+            let event = record_event(&app, &caller, "model_deleted", Sessions::MODEL, &json!(user), "Authenticated Sessions");
             repo.events().add(&event).await?;
         }
         deleted += ended;
@@ -116,12 +118,6 @@ async fn bulk_delete(State(app): State<App>, caller: Caller, RawQuery(query): Ra
     repo.save().await?;
     app.store().waker().wake();
     Ok(Json(json!({ "deleted": deleted })))
-}
-
-/// Nothing of the configuration refers to a session.
-async fn used_by(State(app): State<App>, caller: Caller, Segment(key): Segment) -> Result<Json<Value>, ApiError> {
-    found(&app, &mut *app.store().read().await?, &caller, &key).await?;
-    Ok(Json(json!([])))
 }
 
 /// A session as the contract shows it (`AuthenticatedSession`).

@@ -116,7 +116,7 @@ impl Collection for Tokens {
             expires: params.moment("expires"),
             expiring: params.flag("expiring"),
             managed: params.text("managed"),
-            order: params.order(field, TokenOrder::Identifier),
+            order: params.order(field, &[TokenOrder::Identifier]),
         };
         params.done()?;
         let mut repo = app.store().read().await?;

@@ -154,7 +154,7 @@ async fn filter(app: &App, repo: &mut dyn Repository, params: &mut Params) -> Re
         groups: groups.into_iter().filter(|set| !set.is_empty()).collect(),
         roles: roles.into_iter().filter(|set| !set.is_empty()).collect(),
         attributes: params.attributes(),
-        order: params.order(field, UserOrder::Username),
+        order: params.order(field, &[UserOrder::Username]),
     })
 }
 

@@ -67,6 +67,19 @@ impl Issuer {
         Ok(claims::userinfo(&claims::subject(client.provider, &person, self.store.install_id()), &scoped))
     }
 
+    /// Whom an access token that was given for `scope` stands for. `None`: it is not good for that.
+    pub async fn bearer(&self, token: &str, scope: &str) -> Result<Option<Person>, Failure> {
+        let mut repo = self.store.read().await?;
+        let grant = self.found(&mut *repo, token).await?.filter(|grant| grant.kind == GrantKind::Access);
+        let Some(grant) = grant.filter(|grant| grant.scope.split_whitespace().any(|given| given == scope)) else {
+            return Ok(None);
+        };
+        if Client::of(&self.store.snapshot(), Ref::new(Pk::of_uuid(grant.provider))).is_none() {
+            return Ok(None);
+        }
+        self.holder(&mut *repo, &grant, self.store.clock().now()).await
+    }
+
     /// The answer of the introspection endpoint (RFC 7662, section 2.2). A client learns of its own tokens only.
     pub async fn introspect(&self, params: &Params, authorization: Option<&str>) -> Result<Value, Failure> {
         let snapshot = self.store.snapshot();

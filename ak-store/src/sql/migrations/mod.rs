@@ -26,6 +26,7 @@ const MIGRATIONS: &[Migration] = &[
     Migration { version: 5, name: "password history", statements: include_str!("0005_password_history.sql") },
     Migration { version: 6, name: "decision_traces", statements: include_str!("0006_decision_traces.sql") },
     Migration { version: 7, name: "oauth2", statements: include_str!("0007_oauth2.sql") },
+    Migration { version: 8, name: "lists of grants", statements: include_str!("0008_lists_of_grants.sql") },
 ];
 
 /// Where the steps taken are noted.
