@@ -9,7 +9,7 @@ use ak_store::Result;
 use ak_store::directory::Person;
 use ak_store::directory::password::{PasswordError, PasswordHasher};
 use ak_store::model::{Secret, Store};
-use ak_store::records::{Consent, Group, Token, TokenIntent, User, UserField};
+use ak_store::records::{Consent, Group, Repository, Token, TokenIntent, User, UserField};
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
@@ -19,6 +19,11 @@ use uuid::Uuid;
 pub trait Directory: Send + Sync {
     /// The account with this key and its groups.
     async fn person(&self, pk: i64) -> Result<Option<Person>>;
+
+    /// The same, for who is reading from the product's store already: a directory that is kept there reads on by the same way.
+    async fn person_in(&self, _: &mut dyn Repository, pk: i64) -> Result<Option<Person>> {
+        self.person(pk).await
+    }
 
     /// The account that `typed` names in the first of `fields` in which it names one. What names two accounts names none.
     async fn identify(&self, fields: &[UserField], typed: &str, fold_case: bool) -> Result<Option<Person>>;
@@ -95,8 +100,12 @@ impl StoreDirectory {
 #[async_trait]
 impl Directory for StoreDirectory {
     async fn person(&self, pk: i64) -> Result<Option<Person>> {
-        let mut repo = self.store.read().await?;
+        let mut repo = self.store.look().await?;
         Person::lookup(&mut *repo, pk).await
+    }
+
+    async fn person_in(&self, repo: &mut dyn Repository, pk: i64) -> Result<Option<Person>> {
+        Person::lookup(repo, pk).await
     }
 
     async fn identify(&self, fields: &[UserField], typed: &str, fold_case: bool) -> Result<Option<Person>> {

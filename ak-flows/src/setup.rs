@@ -57,7 +57,10 @@ pub async fn set_up(engine: &Engine, hasher: &PasswordHasher, bootstrap: &Bootst
     }
     let password = password(hasher, bootstrap).await?;
     let hosts = ["localhost", "127.0.0.1", "::1"];
-    let certificate = self_signed(SELF_SIGNED, &hosts, &**store.clock(), &**store.rng())?;
+    let (clock, rng) = (store.clock().clone(), store.rng().clone());
+    // Looking for primes takes a while, in which a program that links this in goes on.
+    let made = tokio::task::spawn_blocking(move || self_signed(SELF_SIGNED, &hosts, &*clock, &*rng)).await;
+    let certificate = made.map_err(|_| StoreError::Backend("making a certificate ended in a panic".into()))??;
     let mut unit = store.begin(Durability::Full).await?;
     if is_done(unit.records()).await? {
         return Ok(false);

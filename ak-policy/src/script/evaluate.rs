@@ -71,19 +71,41 @@ impl<N: Names> Script<N> {
     /// The value that the script computes for a request, on a thread of policies. `extra` is what its field adds; of its names those that
     /// are not given are `()`.
     pub async fn evaluate(&self, request: &Request, extra: Extra) -> Evaluation {
-        let (script, request) = (self.clone(), Arc::new(request.clone()));
-        let job = move || {
-            let ran = script.run(&request, LIMIT, |run, scope| fill::<N>(run, scope, &extra));
-            let State { log, changes, .. } = ran.state;
-            let value = ran.value.and_then(|value| to_json(&value).map_err(Failure::new));
-            Evaluation { value, log, changes }
-        };
-        pool::run(LIMIT, job).await.unwrap_or_else(|busy| Evaluation {
-            value: Err(Failure::new(busy.to_string())),
-            log: Vec::new(),
-            changes: Changes::default(),
-        })
+        let mut evaluations = evaluate_all(vec![(self.clone(), extra)], request).await;
+        evaluations.pop().unwrap_or_else(|| Evaluation::failed("the script was not asked"))
     }
+
+    fn value(&self, request: &Arc<Request>, extra: &Extra) -> Evaluation {
+        let ran = self.run(request, LIMIT, |run, scope| fill::<N>(run, scope, extra));
+        let State { log, changes, .. } = ran.state;
+        let value = ran.value.and_then(|value| to_json(&value).map_err(Failure::new));
+        Evaluation { value, log, changes }
+    }
+}
+
+impl Evaluation {
+    fn failed(why: impl ToString) -> Self {
+        Self { value: Err(Failure::new(why.to_string())), log: Vec::new(), changes: Changes::default() }
+    }
+}
+
+/// The values of scripts for a request, one after the other on one thread of policies, up to the first that fails. Each comes with what
+/// its field adds.
+pub async fn evaluate_all<N: Names>(scripts: Vec<(Script<N>, Extra)>, request: &Request) -> Vec<Evaluation> {
+    let request = Arc::new(request.clone());
+    let job = move || {
+        let mut all = Vec::with_capacity(scripts.len());
+        for (script, extra) in &scripts {
+            let evaluation = script.value(&request, extra);
+            let failed = evaluation.value.is_err();
+            all.push(evaluation);
+            if failed {
+                break;
+            }
+        }
+        all
+    };
+    pool::run(LIMIT, job).await.unwrap_or_else(|busy| vec![Evaluation::failed(busy)])
 }
 
 /// Puts the names of a field into a scope.

@@ -30,7 +30,7 @@ mod value;
 
 pub use document::{Name, Names, PolicyNames, Script};
 pub use engine::{Modules, install};
-pub use evaluate::{Evaluation, Extra, Given, VALUE_NAMES};
+pub use evaluate::{Evaluation, Extra, Given, VALUE_NAMES, evaluate_all};
 pub use language::Language;
 pub use reference::{Reference, reference};
 pub use table::Table;

@@ -1,7 +1,7 @@
 //! Scopes: what a client asks for, what of it there is, and what it tells.
 
-use ak_policy::script::Given;
-use ak_policy::{PolicyEffect, PropertyMapping as _, Request};
+use ak_policy::script::{Given, evaluate_all};
+use ak_policy::{PolicyEffect, Request};
 use ak_store::directory::merge_attributes;
 use ak_store::model::{Pk, Ref, Snapshot};
 use serde_json::{Map, Value, json};
@@ -102,11 +102,18 @@ pub struct Told {
 /// # Errors
 /// A mapping failed, or gave something else than claims. A token without what it tells must not be made: it could be a restriction.
 pub async fn tell(provider: Pk, mappings: &[(Pk, &ScopeMapping)], scopes: &[String], request: &Request) -> Result<Told, String> {
-    let mut told = Told::default();
-    for (_, mapping) in mappings.iter().filter(|(_, mapping)| scopes.contains(&mapping.scope_name)) {
+    let mappings: Vec<&ScopeMapping> =
+        mappings.iter().map(|(_, mapping)| *mapping).filter(|mapping| scopes.contains(&mapping.scope_name)).collect();
+    if mappings.is_empty() {
+        return Ok(Told::default());
+    }
+    let extra = || {
         let token = json!({ "scope": scopes });
-        let extra = [("provider".to_owned(), Given::Object(provider)), ("token".to_owned(), Given::Value(token))];
-        let said = mapping.evaluate(request, extra.into_iter().collect()).await;
+        [("provider".to_owned(), Given::Object(provider)), ("token".to_owned(), Given::Value(token))].into_iter().collect()
+    };
+    let scripts = mappings.iter().map(|mapping| (mapping.expression.clone(), extra())).collect();
+    let mut told = Told::default();
+    for (mapping, said) in mappings.iter().zip(evaluate_all(scripts, request).await) {
         told.effects.extend(said.changes.effects);
         match said.value {
             Ok(Value::Object(claims)) => merge_attributes(&mut told.claims, &claims),

@@ -17,6 +17,8 @@ use crate::model::Secret;
 pub enum Algorithm {
     /// RSA with 4096 bits. Making one takes up to some seconds.
     Rsa,
+    /// RSA with 2048 bits: an eighth of the time, for making one and for every signature.
+    Rsa2048,
     /// ECDSA on P-256.
     Ecdsa,
     /// Ed25519.
@@ -62,6 +64,7 @@ pub fn generate(request: &Request, clock: &dyn Clock, rng: &dyn Rng) -> Result<C
     params.serial_number = Some(SerialNumber::from_slice(&serial));
     let key = match request.algorithm {
         Algorithm::Rsa => KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_4096),
+        Algorithm::Rsa2048 => KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_2048),
         Algorithm::Ecdsa => KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256),
         Algorithm::Ed25519 => KeyPair::generate_for(&PKCS_ED25519),
     };
@@ -86,8 +89,9 @@ fn is_host(text: &str) -> bool {
     text.len() <= 253 && text.strip_prefix("*.").unwrap_or(text).split('.').all(label)
 }
 
-/// Makes a self-signed certificate (ECDSA on P-256, valid for a year) for these host names and addresses.
+/// Makes a self-signed certificate for these host names and addresses, valid for a year. Its key is of the one sort that every client
+/// of OpenID Connect takes (Discovery 1.0, section 3: RS256 must be there).
 pub fn self_signed(name: &str, hosts: &[&str], clock: &dyn Clock, rng: &dyn Rng) -> Result<CertificateKeyPair> {
     let hosts = hosts.iter().map(|host| (*host).to_owned()).collect();
-    generate(&Request { name: name.to_owned(), hosts, days: 366, algorithm: Algorithm::Ecdsa }, clock, rng)
+    generate(&Request { name: name.to_owned(), hosts, days: 366, algorithm: Algorithm::Rsa2048 }, clock, rng)
 }

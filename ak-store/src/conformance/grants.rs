@@ -112,8 +112,9 @@ pub async fn ending(pair: Pair) {
     let one = tx.grants().add(&grant(1, ada.pk)).await.unwrap();
     let two = tx.grants().add(&grant(2, ada.pk)).await.unwrap();
     let other = tx.grants().add(&Grant { family: id(8), session: Some(hash(101)), ..grant(3, ada.pk) }).await.unwrap();
-    assert!(tx.grants().end(one, at(2)).await.unwrap());
-    assert!(!tx.grants().end(one, at(3)).await.unwrap());
+    let ended = tx.grants().end(one, at(2)).await.unwrap();
+    assert_eq!(ended, Some(Grant { pk: one, ended: Some(at(2)), ..grant(1, ada.pk) }));
+    assert_eq!(tx.grants().end(one, at(3)).await.unwrap(), None);
     assert_eq!(tx.grants().end_family(id(7), at(4)).await.unwrap(), 1);
     assert_eq!(tx.grants().move_session(&hash(101), &hash(102)).await.unwrap(), 1);
     tx.save().await.unwrap();
@@ -135,7 +136,7 @@ pub async fn ending_has_one_winner(pair: Pair) {
         let backend = if n % 2 == 0 { pair.one.clone() } else { pair.two.clone() };
         tries.push(tokio::spawn(async move {
             let mut tx = backend.begin(crate::records::Durability::Full).await.unwrap();
-            let won = tx.grants().end(pk, at(2)).await.unwrap();
+            let won = tx.grants().end(pk, at(2)).await.unwrap().is_some();
             tx.save().await.unwrap();
             won
         }));
@@ -145,6 +146,35 @@ pub async fn ending_has_one_winner(pair: Pair) {
         winners += u32::from(outcome.await.unwrap());
     }
     assert_eq!(winners, 1);
+}
+
+/// Who ends a family waits for who is giving something of it, and ends that too.
+pub async fn a_family_has_one_turn(pair: Pair) {
+    let [ada] = pair.users(["ada"]).await;
+    // By the other handle, so that it has its connection already.
+    let mut tx = pair.two.begin(crate::records::Durability::Full).await.unwrap();
+    let old = tx.grants().add(&grant(1, ada.pk)).await.unwrap();
+    tx.save().await.unwrap();
+    let mut giving = pair.write().await;
+    giving.grants().lock_family(id(7)).await.unwrap();
+    giving.grants().end(old, at(2)).await.unwrap();
+    let two = pair.two.clone();
+    let ending = tokio::spawn(async move {
+        let mut tx = two.begin(crate::records::Durability::Full).await.unwrap();
+        tx.grants().lock_family(id(7)).await.unwrap();
+        let ended = tx.grants().end_family(id(7), at(3)).await.unwrap();
+        tx.save().await.unwrap();
+        ended
+    });
+    // Time for the other one to come as far as it can.
+    for _ in 0..200 {
+        giving.grants().lookup(old).await.unwrap();
+        tokio::task::yield_now().await;
+    }
+    let new = giving.grants().add(&grant(2, ada.pk)).await.unwrap();
+    giving.save().await.unwrap();
+    assert_eq!(ending.await.unwrap(), 1);
+    assert_eq!(pair.read().await.grants().lookup(new).await.unwrap().unwrap().ended, Some(at(3)));
 }
 
 /// A grant is removed, expires, or goes with its account; its key is not used again.

@@ -197,6 +197,11 @@ pub async fn inheritance(pair: Pair) {
     assert_eq!(keys(&inherited), [1, 2, 3, 4]);
     assert_eq!(inherited[3].parents, [id(2), id(3)]);
     assert_eq!(keys(&view.groups().of_user(bob.pk, true).await.unwrap()), [1]);
+    let memberships = view.groups().memberships(ada.pk).await.unwrap();
+    let told: Vec<_> = memberships.iter().map(|(group, is_direct)| (group.pk.as_u128(), *is_direct)).collect();
+    assert_eq!(told, [(1, false), (2, false), (3, true), (4, true)]);
+    assert_eq!(memberships.into_iter().map(|(group, _)| group).collect::<Vec<_>>(), inherited);
+    assert!(view.groups().memberships(999).await.unwrap().is_empty());
 }
 
 /// With a group go its memberships, and its place above others.

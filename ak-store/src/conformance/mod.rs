@@ -126,7 +126,7 @@ macro_rules! conformance_suite {
             password_history: the_last_are_kept, forgetting;
             reputation: scores_are_bounded, totals, lists, deletion;
             decision_traces: put_and_find, expiry, too_many;
-            grants: add_and_find, lists, forgetting, ending, ending_has_one_winner, deletion;
+            grants: add_and_find, lists, forgetting, ending, ending_has_one_winner, a_family_has_one_turn, deletion;
             events: add_and_find, lists, expiry;
             tasks: add_and_find, lists, claim_in_order, a_task_has_one_owner, leases_end, retry_and_death, lost_in_the_last_try,
                 next_due, claims_are_exclusive, forget_finished;

@@ -30,9 +30,9 @@ impl Person {
 
     /// The person of an account that was looked up.
     pub async fn of(repo: &mut dyn Repository, user: User) -> Result<Self> {
-        let groups = repo.groups().of_user(user.pk, true).await?;
-        let direct = repo.groups().of_user(user.pk, false).await?.into_iter().map(|g| g.pk).collect();
-        Ok(Self { user, groups, direct })
+        let memberships = repo.groups().memberships(user.pk).await?;
+        let direct = memberships.iter().filter(|(_, is_direct)| *is_direct).map(|(group, _)| group.pk).collect();
+        Ok(Self { user, groups: memberships.into_iter().map(|(group, _)| group).collect(), direct })
     }
 
     /// Whether the person may do everything: by a group, and only while the account is active.

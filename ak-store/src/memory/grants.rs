@@ -110,11 +110,16 @@ impl Grants for Tx {
         })
     }
 
-    async fn end(&mut self, pk: i64, now: DateTime<Utc>) -> Result<bool> {
+    /// Writers take turns.
+    async fn lock_family(&mut self, _: Uuid) -> Result<()> {
+        self.write(|_| Ok(()))
+    }
+
+    async fn end(&mut self, pk: i64, now: DateTime<Utc>) -> Result<Option<Grant>> {
         self.write(|state| {
-            let Some(grant) = state.grants.get_mut(&pk).filter(|grant| grant.ended.is_none()) else { return Ok(false) };
+            let Some(grant) = state.grants.get_mut(&pk).filter(|grant| grant.ended.is_none()) else { return Ok(None) };
             Arc::make_mut(grant).ended = Some(kept(now));
-            Ok(true)
+            Ok(Some(Grant::clone(grant)))
         })
     }
 

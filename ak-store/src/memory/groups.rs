@@ -194,4 +194,14 @@ impl Groups for Tx {
         groups.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(groups)
     }
+
+    async fn memberships(&mut self, user: i64) -> Result<Vec<(Group, bool)>> {
+        let direct: BTreeSet<Uuid> = self.state.groups_of(user).into_iter().collect();
+        let groups = self.of_user(user, true).await?.into_iter();
+        let with = |group: Group| {
+            let is_direct = direct.contains(&group.pk);
+            (group, is_direct)
+        };
+        Ok(groups.map(with).collect())
+    }
 }

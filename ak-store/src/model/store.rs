@@ -166,6 +166,11 @@ impl Store {
         self.backend.read().await
     }
 
+    /// Opens a way to look up records, one after the other ([`Backend::look`]).
+    pub async fn look(&self) -> Result<Box<dyn Repository>> {
+        self.backend.look().await
+    }
+
     /// Wakes the worker of this process, if there is one: for whoever has asked for work that is not to wait.
     pub fn waker(&self) -> &Waker {
         &self.waker

@@ -122,8 +122,11 @@ pub trait Grants: Send {
     /// Keeps a new grant; its key is given, whatever key it came with. A hash that is known is [`crate::StoreError::Taken`], an
     /// account that is not there [`crate::StoreError::Missing`].
     async fn add(&mut self, grant: &Grant) -> Result<i64>;
-    /// Ends a grant that has not ended; whether it had not. Of any number of callers one is told so.
-    async fn end(&mut self, pk: i64, now: DateTime<Utc>) -> Result<bool>;
+    /// Waits until nobody else is in the middle of giving or ending something of this family, and keeps others from it until the end of the
+    /// transaction: or what is given while a family ends would be left over.
+    async fn lock_family(&mut self, family: Uuid) -> Result<()>;
+    /// Ends a grant that has not ended, and gives it. Of any number of callers one is given it.
+    async fn end(&mut self, pk: i64, now: DateTime<Utc>) -> Result<Option<Grant>>;
     /// Ends every grant of a family; how many had not ended.
     async fn end_family(&mut self, family: Uuid, now: DateTime<Utc>) -> Result<u64>;
     /// Ties what is tied to a session to the one that takes its place; how many.

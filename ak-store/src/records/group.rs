@@ -103,4 +103,6 @@ pub trait Groups: Send {
     async fn of_users(&mut self, users: &[i64]) -> Result<Vec<(i64, Group)>>;
     /// The groups that the account is in, by name: directly, or (`inherited`) through parents too.
     async fn of_user(&mut self, user: i64, inherited: bool) -> Result<Vec<Group>>;
+    /// The groups that the account is in, through parents too, by name, each with whether it is in it directly.
+    async fn memberships(&mut self, user: i64) -> Result<Vec<(Group, bool)>>;
 }

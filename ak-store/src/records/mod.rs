@@ -67,6 +67,12 @@ pub trait Backend: Send + Sync + 'static {
     /// Opens a view for reading; writes through it are refused.
     async fn read(&self) -> Result<Box<dyn Repository>>;
 
+    /// Opens a way to read of which every statement may see what is committed when it runs. It costs less than a view where that has to
+    /// be opened and closed; for whoever looks up one thing after the other, and never counts rows that another statement lists.
+    async fn look(&self) -> Result<Box<dyn Repository>> {
+        self.read().await
+    }
+
     /// Brings the stored shape to this version; does nothing where it is there already.
     /// A shape that is newer than this program is [`crate::StoreError::Corrupt`].
     async fn migrate(&self) -> Result<()>;

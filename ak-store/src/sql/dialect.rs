@@ -29,6 +29,8 @@ pub(super) struct Dialect {
     pub(super) lock_schema: Option<&'static str>,
     /// Waits for its turn to change which group is above which, until the end of the transaction.
     pub(super) lock_hierarchy: Option<&'static str>,
+    /// Waits for its turn to give or end what stems from one sign-in, until the end of the transaction. `$1` is its number.
+    pub(super) lock_family: Option<&'static str>,
     /// Tells who listens, when the transaction is committed, that objects have changed. `$1` is the new revision.
     pub(super) tell: Option<&'static str>,
 }
@@ -48,6 +50,7 @@ pub(super) const SQLITE: Dialect = Dialect {
     for_update: "",
     lock_schema: None,
     lock_hierarchy: None,
+    lock_family: None,
     tell: None,
 };
 
@@ -73,6 +76,8 @@ pub(super) const POSTGRES: Dialect = Dialect {
          SELECT pg_advisory_xact_lock(24939, 1)",
     ),
     lock_hierarchy: Some("SELECT pg_advisory_xact_lock(24939, 2)"),
+    // One number of 64 bits is another space than two of 32.
+    lock_family: Some("SELECT pg_advisory_xact_lock($1)"),
     tell: Some("SELECT pg_notify('ak_objects', CAST($1 AS TEXT))"),
     // It cannot have null characters, and a filter must not fail for one that somebody has put into her attributes.
     json: |text| format!("CAST(CASE WHEN position('\\u0000' IN {text}) = 0 THEN {text} END AS JSONB)"),

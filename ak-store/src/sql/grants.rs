@@ -16,7 +16,7 @@ statements! {
     FIND_BY_HASH = "SELECT * FROM oauth_grant WHERE key_hash = $1";
     ADD = "INSERT INTO oauth_grant (kind, key_hash, provider, user_pk, session, family, scope, data, since, created, expires, ended)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) RETURNING pk";
-    END = "UPDATE oauth_grant SET ended = $1 WHERE pk = $2 AND ended IS NULL";
+    END = "UPDATE oauth_grant SET ended = $1 WHERE pk = $2 AND ended IS NULL RETURNING *";
     END_FAMILY = "UPDATE oauth_grant SET ended = $1 WHERE family = $2 AND ended IS NULL";
     MOVE_SESSION = "UPDATE oauth_grant SET session = $1 WHERE session = $2";
     DELETE = "DELETE FROM oauth_grant WHERE pk = $1";
@@ -112,8 +112,18 @@ impl Grants for Tx {
         pk.ok_or_else(|| StoreError::Backend("a grant is not there after it was kept".into()))
     }
 
-    async fn end(&mut self, pk: i64, now: DateTime<Utc>) -> Result<bool> {
-        Ok(self.write(Query::new(END).bind(now).bind(pk)).await? > 0)
+    async fn lock_family(&mut self, family: Uuid) -> Result<()> {
+        self.check_writable()?;
+        if let Some(lock) = self.dialect.lock_family {
+            // Two families that share a number wait for each other, and that is all.
+            let (_, number) = family.as_u64_pair();
+            self.lock(Query::new(lock).bind(number.cast_signed()), |_| Ok(())).await?;
+        }
+        Ok(())
+    }
+
+    async fn end(&mut self, pk: i64, now: DateTime<Utc>) -> Result<Option<Grant>> {
+        self.take(Query::new(END).bind(now).bind(pk), read).await
     }
 
     async fn end_family(&mut self, family: Uuid, now: DateTime<Utc>) -> Result<u64> {

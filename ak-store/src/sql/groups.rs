@@ -43,6 +43,14 @@ statements! {
             UNION
             SELECT p.parent_pk FROM group_parent p JOIN up ON p.group_pk = up.pk
         ) SELECT pk FROM up)"#;
+    MEMBERSHIPS = r#"SELECT g.*, p.parent_pk, m.user_pk AS direct FROM (
+            WITH RECURSIVE up (pk) AS (
+                SELECT group_pk FROM membership WHERE user_pk = $1
+                UNION
+                SELECT p.parent_pk FROM group_parent p JOIN up ON p.group_pk = up.pk
+            ) SELECT pk FROM up
+        ) AS own JOIN "group" g ON g.pk = own.pk LEFT JOIN group_parent p ON p.group_pk = g.pk
+        LEFT JOIN membership m ON m.user_pk = $1 AND m.group_pk = g.pk ORDER BY g.name, p.parent_pk"#;
 }
 
 const TABLE: &str = r#""group""#;
@@ -120,6 +128,19 @@ fn read(row: &Row) -> Result<Group> {
     })
 }
 
+/// The groups of rows in which each stands once for every parent.
+fn grouped(rows: Vec<Row>) -> Result<Vec<Group>> {
+    let mut groups: Vec<Group> = Vec::new();
+    for row in rows {
+        let pk = row.uuid("pk")?;
+        match groups.last_mut().filter(|last| last.pk == pk) {
+            Some(last) => last.parents.extend(row.opt_uuid("parent_pk")?),
+            None => groups.push(read(&row)?),
+        }
+    }
+    Ok(groups)
+}
+
 impl Tx {
     async fn groups_by_name(&mut self, query: Query) -> Result<Vec<Group>> {
         self.groups_of_rows(with_parents(query)).await
@@ -127,15 +148,7 @@ impl Tx {
 
     /// The groups of the rows of [`with_parents`].
     async fn groups_of_rows(&mut self, query: Query) -> Result<Vec<Group>> {
-        let mut groups: Vec<Group> = Vec::new();
-        for row in self.rows(query).await? {
-            let pk = row.uuid("pk")?;
-            match groups.last_mut().filter(|last| last.pk == pk) {
-                Some(last) => last.parents.extend(row.opt_uuid("parent_pk")?),
-                None => groups.push(read(&row)?),
-            }
-        }
-        Ok(groups)
+        grouped(self.rows(query).await?)
     }
 
     async fn one_group(&mut self, query: Query) -> Result<Option<Group>> {
@@ -256,5 +269,20 @@ impl Groups for Tx {
 
     async fn of_user(&mut self, user: i64, inherited: bool) -> Result<Vec<Group>> {
         self.groups_by_name(Query::new(if inherited { OF_USER_INHERITED } else { OF_USER }).bind(user)).await
+    }
+
+    async fn memberships(&mut self, user: i64) -> Result<Vec<(Group, bool)>> {
+        let rows = self.rows(Query::new(MEMBERSHIPS).bind(user)).await?;
+        let mut direct = BTreeSet::new();
+        for row in &rows {
+            if row.opt_int("direct")?.is_some() {
+                direct.insert(row.uuid("pk")?);
+            }
+        }
+        let with = |group: Group| {
+            let is_direct = direct.contains(&group.pk);
+            (group, is_direct)
+        };
+        Ok(grouped(rows)?.into_iter().map(with).collect())
     }
 }

@@ -203,6 +203,11 @@ impl Backend for SqliteBackend {
         Ok(Box::new(Tx::new(lease, &SQLITE, false)))
     }
 
+    async fn look(&self) -> Result<Box<dyn Repository>> {
+        self.presence.check()?;
+        Ok(Box::new(Tx::new(self.readers.lend().await?, &SQLITE, false)))
+    }
+
     async fn migrate(&self) -> Result<()> {
         let brought = async { migrations::bring_up(self.writer.lend().await?, &SQLITE).await };
         brought.await.map_err(|error| at(format_args!("the database {}", self.path.display()), error))

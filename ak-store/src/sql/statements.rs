@@ -43,7 +43,7 @@ fn statements(dialect: &Dialect) -> Vec<String> {
         [groups::many(dialect), groups::children(dialect)].map(|groups| with_parents(Query::made(groups)).text.into_owned()),
     );
     all.extend(lists(dialect).into_iter().map(|query| query.text.into_owned()));
-    all.extend([dialect.lock_hierarchy, dialect.tell].into_iter().flatten().map(str::to_owned));
+    all.extend([dialect.lock_hierarchy, dialect.lock_family, dialect.tell].into_iter().flatten().map(str::to_owned));
     // Those that find one row, as writing transactions send them.
     let found: Vec<String> =
         all.iter().filter(|text| text.starts_with("SELECT *") && text.contains("pk = $1")).cloned().collect();

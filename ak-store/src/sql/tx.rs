@@ -24,7 +24,7 @@ pub(super) struct Tx {
 }
 
 impl Tx {
-    /// A transaction on a connection where one is open.
+    /// A transaction on a connection where one is open; or, for reading only, on one where every statement is one of its own.
     pub(super) fn new(lease: Lease, dialect: &'static Dialect, writable: bool) -> Self {
         Self { lease, dialect, writable, written: false, failed: false }
     }

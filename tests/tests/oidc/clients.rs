@@ -23,7 +23,7 @@ async fn the_document_says_what_there_is() {
     ] {
         assert_eq!(document[name], format!("{url}{path}"), "{name}");
     }
-    assert_eq!(document["id_token_signing_alg_values_supported"], json!(["ES256"]));
+    assert_eq!(document["id_token_signing_alg_values_supported"], json!(["RS256"]));
     assert_eq!(document["scopes_supported"], json!(["openid", "email", "profile", "offline_access"]));
     assert!(document["grant_types_supported"].as_array().unwrap().contains(&json!("refresh_token")));
     house.change(json!({ "issuer_mode": "global", "signing_key": null })).await;

@@ -36,7 +36,7 @@ impl Issuer {
                 return Ok(None);
             }
         }
-        let Some(person) = self.directory.person(grant.user).await? else { return Ok(None) };
+        let Some(person) = self.directory.person_in(repo, grant.user).await? else { return Ok(None) };
         let unchanged = person.user.password_change_date <= grant.since;
         Ok((person.user.is_active && unchanged).then_some(person))
     }
@@ -54,7 +54,7 @@ impl Issuer {
         let now = self.store.clock().now();
         let snapshot = self.store.snapshot();
         let invalid = || Failure::from(ProtocolError::new(Code::InvalidToken, "The access token is not valid."));
-        let mut repo = self.store.read().await?;
+        let mut repo = self.store.look().await?;
         let grant = self.found(&mut *repo, token).await?.filter(|grant| grant.kind == GrantKind::Access).ok_or_else(invalid)?;
         let person = self.holder(&mut *repo, &grant, now).await?.ok_or_else(invalid)?;
         drop(repo);
@@ -69,7 +69,7 @@ impl Issuer {
 
     /// Whom an access token that was given for `scope` stands for. `None`: it is not good for that.
     pub async fn bearer(&self, token: &str, scope: &str) -> Result<Option<Person>, Failure> {
-        let mut repo = self.store.read().await?;
+        let mut repo = self.store.look().await?;
         let grant = self.found(&mut *repo, token).await?.filter(|grant| grant.kind == GrantKind::Access);
         let Some(grant) = grant.filter(|grant| grant.scope.split_whitespace().any(|given| given == scope)) else {
             return Ok(None);
@@ -90,7 +90,7 @@ impl Issuer {
         }
         let now = self.store.clock().now();
         let token = params.get("token").ok_or(ProtocolError::new(Code::InvalidRequest, "There is no token."))?;
-        let mut repo = self.store.read().await?;
+        let mut repo = self.store.look().await?;
         let inactive = json!({ "active": false });
         let Some(grant) = self.found(&mut *repo, token).await?.filter(|grant| grant.provider == client.at.pk().uuid()) else {
             return Ok(inactive);
@@ -131,7 +131,10 @@ impl Issuer {
             return Ok(());
         };
         match grant.kind {
-            GrantKind::Refresh => drop(repo.grants().end_family(grant.family, now).await?),
+            GrantKind::Refresh => {
+                repo.grants().lock_family(grant.family).await?;
+                repo.grants().end_family(grant.family, now).await?;
+            }
             _ => drop(repo.grants().end(grant.pk, now).await?),
         }
         Ok(repo.save().await?)
