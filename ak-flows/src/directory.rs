@@ -109,7 +109,7 @@ impl Directory for StoreDirectory {
     }
 
     async fn identify(&self, fields: &[UserField], typed: &str, fold_case: bool) -> Result<Option<Person>> {
-        let mut repo = self.store.read().await?;
+        let mut repo = self.store.look().await?;
         for field in fields {
             let mut found = repo.users().find_by_field(*field, typed, fold_case).await?;
             match (found.pop(), found.is_empty()) {
@@ -140,7 +140,7 @@ impl Directory for StoreDirectory {
 
     async fn check_app_password(&self, user: Option<&User>, key: &str, now: DateTime<Utc>) -> Result<Option<Token>> {
         let hash = self.store.keyring().lookup_hash(key);
-        let token = self.store.read().await?.tokens().find_by_hash(&hash, now).await?;
+        let token = self.store.look().await?.tokens().find_by_hash(&hash, now).await?;
         let own =
             |user: &User, token: &Token| token.intent == TokenIntent::AppPassword && token.user == user.pk && user.is_active;
         Ok(token.filter(|token| user.is_some_and(|user| own(user, token))))
@@ -163,7 +163,7 @@ impl Directory for StoreDirectory {
     }
 
     async fn consent(&self, user: i64, application: Uuid, now: DateTime<Utc>) -> Result<Option<Consent>> {
-        self.store.read().await?.consents().find(user, application, now).await
+        self.store.look().await?.consents().find(user, application, now).await
     }
 
     fn floor(&self) -> Duration {

@@ -331,7 +331,7 @@ impl Runner {
 
     async fn reload(&self, visit: &mut Visit) -> StoreResult<()> {
         if let Some(session) = visit.session.take() {
-            let mut repo = self.store.read().await?;
+            let mut repo = self.store.look().await?;
             visit.session = repo.sessions().lookup(&session.id, self.store.clock().now()).await?;
         }
         visit.person = match visit.session.as_ref().and_then(|s| s.user) {

@@ -57,7 +57,7 @@ impl App {
             return Err(ApiError::BadToken);
         }
         let hash = self.store().keyring().lookup_hash(key);
-        let token = self.store().read().await?.tokens().find_by_hash(&hash, self.store().clock().now()).await?;
+        let token = self.store().look().await?.tokens().find_by_hash(&hash, self.store().clock().now()).await?;
         let person = match token.filter(|token| token.intent == TokenIntent::Api) {
             Some(token) => self.runner.directory().person(token.user).await?,
             // Applications call the API as the person who has signed in to them.

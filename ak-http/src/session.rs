@@ -31,7 +31,7 @@ impl App {
         let mut visit = Visit { client, request_id: origin.request_id.clone(), ..Visit::default() };
         let now = self.store().clock().now();
         for key in self.session_keys(headers, origin) {
-            let found = self.store().read().await?.sessions().lookup(&session_id(&key), now).await?;
+            let found = self.store().look().await?.sessions().lookup(&session_id(&key), now).await?;
             let Some(session) = found else { continue };
             if let Some(pk) = session.user {
                 match self.runner.directory().person(pk).await? {

@@ -132,7 +132,7 @@ macro_rules! conformance_suite {
                 next_due, claims_are_exclusive, forget_finished;
             settings: put_and_add;
             objects: commit_and_read, stale, refusals, tombstones, since, unique_values, many_rows, counter;
-            transactions: dropped_is_undone, saved_is_seen, views_stay, views_refuse_writes, a_failed_one_is_not_saved,
+            transactions: dropped_is_undone, saved_is_seen, one_write, looking, views_stay, views_refuse_writes, a_failed_one_is_not_saved,
                 migrating_again, moments_to_the_microsecond, null_characters;
         }
     };

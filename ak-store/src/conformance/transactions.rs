@@ -47,6 +47,43 @@ pub async fn saved_is_seen(pair: Pair) {
     pair.read().await.save().await.unwrap();
 }
 
+/// What is written by itself is there once it is saved, survives what fails beside it, and lets the next one write.
+pub async fn one_write(pair: Pair) {
+    for (number, durability) in [Durability::Relaxed, Durability::Full, Durability::Full].into_iter().enumerate() {
+        let mut tx = pair.one.begin_one(durability).await.unwrap();
+        tx.settings().put("s", &json!(number)).await.unwrap();
+        tx.save().await.unwrap();
+        assert_eq!(pair.read().await.settings().lookup("s").await.unwrap(), Some(json!(number)));
+    }
+    let mut tx = pair.one.begin_one(Durability::Relaxed).await.unwrap();
+    tx.users().add(new_user("ada"), at(0)).await.unwrap();
+    tx.save().await.unwrap();
+    let mut tx = pair.one.begin_one(Durability::Relaxed).await.unwrap();
+    assert!(matches!(tx.users().add(new_user("ada"), at(0)).await, Err(StoreError::Taken(_))));
+    assert!(matches!(tx.save().await, Err(StoreError::Invalid(_))));
+    // One that is dropped, with or without a write, is nobody's hindrance.
+    drop(pair.one.begin_one(Durability::Full).await.unwrap());
+    let mut tx = pair.one.begin_one(Durability::Full).await.unwrap();
+    tx.settings().put("t", &json!(1)).await.unwrap();
+    drop(tx);
+    pair.users(["bob"]).await;
+}
+
+/// Who looks up one thing after the other finds what is committed, and cannot write.
+pub async fn looking(pair: Pair) {
+    let [ada] = pair.users(["ada"]).await;
+    let mut look = pair.two.look().await.unwrap();
+    assert_eq!(look.users().find_by_username("ada").await.unwrap().map(|user| user.pk), Some(ada.pk));
+    assert_eq!(look.users().lookup(ada.pk).await.unwrap().map(|user| user.username), Some("ada".to_owned()));
+    assert_eq!(look.users().find_by_username("bob").await.unwrap(), None);
+    refused("a change", look.users().delete(ada.pk).await);
+    drop(look);
+    pair.users(["bob"]).await;
+    let mut look = pair.two.look().await.unwrap();
+    assert!(look.users().find_by_username("bob").await.unwrap().is_some());
+    look.save().await.unwrap();
+}
+
 /// A view stays as it was when it was opened, and does not stand in a writer's way.
 pub async fn views_stay(pair: Pair) {
     let mut view = pair.read().await;

@@ -64,6 +64,12 @@ pub trait Backend: Send + Sync + 'static {
     /// Opens a transaction that may write. On engines with one writer it waits for its turn.
     async fn begin(&self, durability: Durability) -> Result<Box<dyn Repository>>;
 
+    /// Opens a transaction for one write, which may be kept as soon as it is made and not only when it is saved: it costs less where a
+    /// transaction has to be opened and closed. Of several writes some could be kept without the others.
+    async fn begin_one(&self, durability: Durability) -> Result<Box<dyn Repository>> {
+        self.begin(durability).await
+    }
+
     /// Opens a view for reading; writes through it are refused.
     async fn read(&self) -> Result<Box<dyn Repository>>;
 

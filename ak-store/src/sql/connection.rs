@@ -52,6 +52,18 @@ impl Source {
     }
 }
 
+#[cfg(feature = "sqlite")]
+impl Connection {
+    /// How sure statements outside of a transaction are to be. Only SQLite has a say in that here.
+    pub(super) async fn settle(&mut self, durability: Durability) -> Result<()> {
+        match self {
+            Self::Sqlite(file) => file.settle(durability).await,
+            #[cfg(feature = "postgres")]
+            Self::Postgres(_) => Err(crate::error::StoreError::Invalid("a session says it in every transaction".into())),
+        }
+    }
+}
+
 macro_rules! each {
     ($connection:expr, $wire:ident => $call:expr) => {
         match $connection {

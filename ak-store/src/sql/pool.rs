@@ -87,6 +87,11 @@ impl Lease {
         self.lent.as_mut().map(|(connection, _)| connection).ok_or_else(gone)
     }
 
+    /// Whether a transaction is open.
+    pub(super) fn is_open(&self) -> bool {
+        self.open
+    }
+
     /// Opens a transaction that may write, and waits for its turn with other processes where the engine has turns.
     pub(super) async fn begin(&mut self, durability: Durability) -> Result<()> {
         self.open = true;

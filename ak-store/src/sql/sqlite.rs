@@ -139,6 +139,26 @@ impl File {
     }
 }
 
+impl File {
+    /// How sure commits are from now on, outside of transactions.
+    pub(super) async fn settle(&mut self, durability: Durability) -> Result<()> {
+        if self.durability == Some(durability) {
+            return Ok(());
+        }
+        self.durability = None;
+        self.run(level(durability)).await?;
+        self.durability = Some(durability);
+        Ok(())
+    }
+}
+
+fn level(durability: Durability) -> &'static str {
+    match durability {
+        Durability::Full => "PRAGMA synchronous = FULL",
+        Durability::Relaxed => "PRAGMA synchronous = NORMAL",
+    }
+}
+
 impl Wire for File {
     async fn run(&mut self, text: &str) -> Result<()> {
         sqlx::raw_sql(AssertSqlSafe(text)).execute(&mut self.connection).await.map_err(meaning)?;
@@ -161,13 +181,12 @@ impl Wire for File {
 
     async fn begin(&mut self, durability: Durability) -> Result<()> {
         // One message to the connection's thread instead of two; the level cannot be changed inside a transaction.
-        let text = match durability {
-            same if self.durability == Some(same) => "BEGIN IMMEDIATE",
-            Durability::Full => "PRAGMA synchronous = FULL; BEGIN IMMEDIATE",
-            Durability::Relaxed => "PRAGMA synchronous = NORMAL; BEGIN IMMEDIATE",
+        let text = match self.durability == Some(durability) {
+            true => "BEGIN IMMEDIATE".to_owned(),
+            false => format!("{}; BEGIN IMMEDIATE", level(durability)),
         };
         self.durability = None;
-        self.run(text).await?;
+        self.run(&text).await?;
         self.durability = Some(durability);
         Ok(())
     }
@@ -201,6 +220,13 @@ impl Backend for SqliteBackend {
         let mut lease = self.readers.lend().await?;
         lease.begin_view().await?;
         Ok(Box::new(Tx::new(lease, &SQLITE, false)))
+    }
+
+    async fn begin_one(&self, durability: Durability) -> Result<Box<dyn Repository>> {
+        self.presence.check()?;
+        let mut lease = self.writer.lend().await?;
+        lease.connection()?.settle(durability).await?;
+        Ok(Box::new(Tx::new(lease, &SQLITE, true)))
     }
 
     async fn look(&self) -> Result<Box<dyn Repository>> {

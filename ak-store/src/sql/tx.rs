@@ -176,6 +176,9 @@ impl Repository for Tx {
         if self.failed && self.writable {
             return Err(rules::failed_before());
         }
+        if !self.lease.is_open() {
+            return Ok(());
+        }
         // Nobody has to wait for the disk to keep what it has.
         if self.writable && !self.written { self.lease.roll_back().await } else { self.lease.commit().await }
     }

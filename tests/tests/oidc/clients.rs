@@ -261,6 +261,19 @@ async fn a_mapping_that_fails_fails_the_token() {
 }
 
 #[tokio::test]
+async fn a_machine_that_asks_many_times_at_once_for_the_first_time_is_one_account() {
+    let house = House::open().await;
+    let ask = || house.token(&[("grant_type", "client_credentials"), ("scope", "profile")]);
+    let replies = futures::future::join_all((0..8).map(|_| ask())).await;
+    for reply in replies {
+        assert_eq!(reply.status, 200, "{}", reply.text);
+    }
+    let accounts =
+        house.server.admin().get("/api/v3/core/users/?type=service_account&path=goauthentik.io/service-accounts").await;
+    assert_eq!(accounts.body["pagination"]["count"], 1, "{}", accounts.text);
+}
+
+#[tokio::test]
 async fn applications_learn_what_people_may_do_in_them() {
     let house = House::open().await;
     let mut mappings = Vec::new();

@@ -1,5 +1,6 @@
 //! The token endpoint: a code, a refresh token or the client itself for tokens.
 
+use ak_store::StoreError;
 use ak_store::directory::Person;
 use ak_store::model::Snapshot;
 use ak_store::records::{Durability, Grant, GrantKind, NewUser, Repository, UserType};
@@ -216,7 +217,7 @@ impl Issuer {
             expires: tokens.expires,
             ended: None,
         };
-        let mut repo = self.store.backend().begin(Durability::Relaxed).await?;
+        let mut repo = self.store.backend().begin_one(Durability::Relaxed).await?;
         self.keep_access(&mut *repo, &grant, None, &tokens, now).await?;
         repo.save().await?;
         Ok(answer(tokens, None, now))
@@ -226,18 +227,21 @@ impl Issuer {
     async fn service_account(&self, client: &Client<'_>) -> Result<Person, Failure> {
         let name: String = format!("ak-{}-client_credentials", client.provider.base.name).chars().take(150).collect();
         let mut repo = self.store.look().await?;
-        let Some(user) = repo.users().find_by_username(&name).await? else {
-            drop(repo);
-            return self.new_service_account(client, name).await;
-        };
-        // A person who has chosen that name is not the client.
-        if user.r#type != UserType::ServiceAccount {
-            return Err(Failure::Broken(format!("the account {name} is no service account")));
+        let mut user = repo.users().find_by_username(&name).await?;
+        if user.is_none() {
+            self.add_service_account(client, &name).await?;
+            repo = self.store.look().await?;
+            user = repo.users().find_by_username(&name).await?;
         }
-        Ok(Person::of(&mut *repo, user).await?)
+        match user {
+            Some(user) if user.r#type == UserType::ServiceAccount => Ok(Person::of(&mut *repo, user).await?),
+            // A person who has chosen that name is not the client.
+            Some(_) => Err(Failure::Broken(format!("the account {name} is no service account"))),
+            None => Err(Failure::Broken(format!("the account {name} is gone"))),
+        }
     }
 
-    async fn new_service_account(&self, client: &Client<'_>, name: String) -> Result<Person, Failure> {
+    async fn add_service_account(&self, client: &Client<'_>, name: &str) -> Result<(), Failure> {
         let application = &client.application.name;
         let attributes = [("goauthentik.io/user/generated".to_owned(), json!(true))];
         let user = NewUser {
@@ -248,9 +252,12 @@ impl Issuer {
             ..NewUser::internal(self.store.rng().uuid(), name)
         };
         let mut repo = self.store.backend().begin(Durability::Relaxed).await?;
-        let user = repo.users().add(user, self.store.clock().now()).await?;
-        repo.save().await?;
-        self.directory.person(user.pk).await?.ok_or(Failure::Broken("the account is gone".into()))
+        match repo.users().add(user, self.store.clock().now()).await {
+            Ok(_) => Ok(repo.save().await?),
+            // Another request of the client was faster.
+            Err(StoreError::Taken(_)) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Makes tokens. Nothing is kept yet.

@@ -179,7 +179,7 @@ impl Issuer {
     }
 
     async fn note(&self, action: &str, person: Option<&Person>, context: Value, from: &From) -> Result<(), StoreError> {
-        let mut repo = self.store.backend().begin(ak_store::records::Durability::Relaxed).await?;
+        let mut repo = self.store.backend().begin_one(ak_store::records::Durability::Relaxed).await?;
         self.note_in(&mut *repo, action, person, context, from).await?;
         repo.save().await
     }

@@ -1,14 +1,20 @@
 //! What reverse proxies wait for: the check of a request with a live session, beside a bare handler and nginx.
 
-use ak_tests::program::Served;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use ak_store::model::{Store, StoreOptions};
+use ak_store::records::{Durability, Grant, Session};
+use ak_store::sql::{SqliteBackend, SqliteOptions};
+use ak_tests::program::{Home, Served};
 use ak_tests::reverse_proxy::{Program, ReverseProxy, free_port};
-use ak_tests::server::{PASSWORD, TOKEN};
+use ak_tests::server::{PASSWORD, SECRET_KEY, TOKEN};
 use serde_json::{Value, json};
 
 use crate::Scale;
-use crate::load::{bare, load};
+use crate::load::{bare, load, paced, slowest};
 use crate::processes::{cpu, home, start};
-use crate::table::{row, us};
+use crate::table::{row, thousands, us};
 
 /// An application of `served` for `https://app<number>.example`.
 async fn protect(served: &Served, number: usize) {
@@ -44,18 +50,71 @@ async fn session(served: &Served) -> String {
     done.header("set-cookie").split(';').next().unwrap_or_default().to_owned()
 }
 
+/// A check with each of these sessions in turn.
+fn ask(url: String, cookies: Vec<String>) -> impl Fn(&reqwest::Client) -> reqwest::RequestBuilder + Clone + Send + 'static {
+    let (cookies, next) = (Arc::new(cookies), Arc::new(AtomicUsize::new(0)));
+    move |http: &reqwest::Client| {
+        let told = [("x-forwarded-host", "app0.example"), ("x-forwarded-proto", "https"), ("x-forwarded-uri", "/page")];
+        let request = told.into_iter().fold(http.get(&url), |request, (name, value)| request.header(name, value));
+        request.header("cookie", &cookies[next.fetch_add(1, Ordering::Relaxed) % cookies.len()])
+    }
+}
+
+/// So many more sessions with the first application, each in a session of its own, as if that many browsers had signed in; their cookies.
+async fn more_sessions(home: &Home, cookie: &str, number: usize) -> Vec<String> {
+    let registry = ak_bins::registry().expect("the kinds");
+    let backend = SqliteBackend::open(&home.database(), SqliteOptions::default()).await.expect("the database");
+    let store = Store::open(StoreOptions::new(Arc::new(backend), registry, SECRET_KEY)).await.expect("the store");
+    let (name, key) = cookie.split_once('=').expect("a cookie");
+    let mut repo = store.backend().begin(Durability::Full).await.expect("a transaction");
+    let hash = |key: &str| store.keyring().lookup_hash(key);
+    let grant = repo.grants().find_by_hash(&hash(key)).await.expect("it reads").expect("the session");
+    let session = grant.session.expect("a session of hers");
+    let session = repo.sessions().lookup(&session, store.clock().now()).await.expect("it reads").expect("it is live");
+    let mut cookies = Vec::with_capacity(number);
+    for _ in 0..number {
+        let (id, key) = (store.rng().bytes(), store.rng().token(32));
+        repo.sessions().add(&Session { id, plan: None, ..session.clone() }).await.expect("a session");
+        let grant = Grant { key_hash: hash(&key), session: Some(id), family: store.rng().uuid(), ..grant.clone() };
+        repo.grants().add(&grant).await.expect("a session with the application");
+        cookies.push(format!("{name}={key}"));
+    }
+    repo.save().await.expect("saved");
+    cookies
+}
+
+/// What it costs that many have signed in: for ten of them who ask again and again, and where all of them ask in turn.
+async fn sessions(home: &Home, served: &Served, check: &str, cookie: &str, scale: &Scale) {
+    let requests = scale.requests * 8;
+    let ten = more_sessions(home, cookie, 10).await;
+    let among = async |cookies: &[String]| load(ask(check.to_owned(), cookies.to_vec()), 200, requests).await.0;
+    among(&ten).await;
+    let few = among(&ten).await;
+    let all = more_sessions(home, cookie, scale.many_users).await;
+    among(&ten).await;
+    let many = among(&ten).await;
+    let what = thousands(scale.many_users);
+    row(
+        &format!("the check for ten sessions that are in use, among {what} live ones against ten"),
+        format!("{:.2} times the time", few / many),
+        "1.1 times",
+    );
+    let before = cpu(served.program.pid());
+    let (spread, times) = load(ask(check.to_owned(), all), 200, requests).await;
+    let each = (cpu(served.program.pid()) - before) / u32::try_from(times.len()).expect("not many");
+    row(
+        &format!("the check where each request is of another of {what} sessions, against ten that are in use"),
+        format!("{:.2} times the time; {} CPU time each", few / spread, us(each)),
+        "",
+    );
+}
+
 pub(crate) async fn forward_auth(scale: &Scale) {
-    let (_, served) = start(&home()).await;
+    let home = home();
+    let (_, served) = start(&home).await;
     protect(&served, 0).await;
     let cookie = session(&served).await;
-    let ask = |url: String| {
-        let cookie = cookie.clone();
-        move |http: &reqwest::Client| {
-            let told = [("x-forwarded-host", "app0.example"), ("x-forwarded-proto", "https"), ("x-forwarded-uri", "/page")];
-            let request = told.into_iter().fold(http.get(&url), |request, (name, value)| request.header(name, value));
-            request.header("cookie", &cookie)
-        }
-    };
+    let ask = |url: String| ask(url, vec![cookie.clone()]);
     let check = format!("{}/outpost.goauthentik.io/auth/traefik", served.url);
     let requests = scale.requests * 8;
 
@@ -74,12 +133,14 @@ pub(crate) async fn forward_auth(scale: &Scale) {
     let before = cpu(served.program.pid());
     let (speed, times) = load(ask(check.clone()), 200, requests).await;
     let each = (cpu(served.program.pid()) - before) / u32::try_from(times.len()).expect("not many");
-    let slowest = times[times.len() * 99 / 100];
     row(
         "forward-auth check with a live session, four clients on the same machine",
-        format!("{speed:.0} a second, {} CPU time each; 99 of 100 within {}", us(each), us(slowest)),
+        format!("{speed:.0} a second, {} CPU time each; 99 of 100 within {}", us(each), us(slowest(&times))),
         "",
     );
+    let build = ask(check.clone());
+    let times = tokio::task::spawn_blocking(move || paced(build, speed / 2.0, requests)).await.expect("it is measured");
+    row("the same at half of that load: 99 of 100 within", us(slowest(&times)), "1 ms");
     row(
         "the same against a bare axum handler; against nginx answering 204",
         format!("{:.2} times; {:.2} times", speed / axum, speed / nginx),
@@ -89,11 +150,12 @@ pub(crate) async fn forward_auth(scale: &Scale) {
     for number in 1..scale.requests * 2 {
         protect(&served, number).await;
     }
-    let (many, _) = load(ask(check), 200, requests).await;
+    let (many, _) = load(ask(check.clone()), 200, requests).await;
     row(
         &format!("the same with {} applications against one", scale.requests * 2),
         format!("{:.2} times the time", speed / many),
         "1.1 times",
     );
+    sessions(&home, &served, &check, &cookie, scale).await;
     served.stop().await;
 }

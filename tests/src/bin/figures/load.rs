@@ -40,6 +40,45 @@ pub(crate) async fn load(
     (speed, times)
 }
 
+/// Lets four clients ask `rate` times a second altogether, each at its own moments whether or not answers are late: how long after its
+/// moment each answer was there, in order.
+pub(crate) fn paced(
+    build: impl Fn(&reqwest::Client) -> reqwest::RequestBuilder + Clone + Send + 'static,
+    rate: f64,
+    requests: usize,
+) -> Vec<Duration> {
+    let between = Duration::from_secs_f64(CLIENTS as f64 / rate);
+    let client = move |build: &dyn Fn(&reqwest::Client) -> reqwest::RequestBuilder| {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let http = reqwest::Client::new();
+        // The connection.
+        runtime.block_on(async { build(&http).send().await.expect("an answer").bytes().await.expect("all of it") });
+        let (begun, mut times) = (Instant::now(), Vec::with_capacity(requests));
+        for n in 0..u32::try_from(requests).expect("not many") {
+            let moment = begun + between * n;
+            // The runtime counts time in milliseconds, which are too long here.
+            std::thread::sleep(moment.saturating_duration_since(Instant::now()));
+            runtime.block_on(async { build(&http).send().await.expect("an answer").bytes().await.expect("all of it") });
+            times.push(moment.elapsed());
+        }
+        times
+    };
+    let threads: Vec<_> = (0..CLIENTS)
+        .map(|_| {
+            let build = build.clone();
+            std::thread::spawn(move || client(&build))
+        })
+        .collect();
+    let mut times: Vec<Duration> = threads.into_iter().flat_map(|thread| thread.join().expect("the clients ask")).collect();
+    times.sort_unstable();
+    times
+}
+
+/// The time that 99 of 100 stay under.
+pub(crate) fn slowest(times: &[Duration]) -> Duration {
+    times[times.len() * 99 / 100]
+}
+
 /// A handler that answers 200 and nothing else, and where it is.
 pub(crate) async fn bare() -> (String, JoinHandle<()>) {
     let router = axum::Router::new().fallback(|| async { "" });
