@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::{Pair, at, id, map, names};
 use crate::error::StoreError;
-use crate::records::{By, Group, GroupFilter, GroupOrder, Page};
+use crate::records::{By, Group, GroupFilter, GroupOrder, Page, UserKey};
 
 /// A group with these parents; its key and its name follow from `n`.
 fn group(n: u128, parents: &[u128]) -> Group {
@@ -202,6 +202,17 @@ pub async fn inheritance(pair: Pair) {
     assert_eq!(told, [(1, false), (2, false), (3, true), (4, true)]);
     assert_eq!(memberships.into_iter().map(|(group, _)| group).collect::<Vec<_>>(), inherited);
     assert!(view.groups().memberships(999).await.unwrap().is_empty());
+    let [eve] = pair.users(["eve"]).await;
+    for tx in [&mut pair.read().await, &mut pair.write().await] {
+        let memberships = tx.groups().memberships(ada.pk).await.unwrap();
+        for key in [UserKey::Pk(ada.pk), UserKey::Username("ada")] {
+            assert_eq!(tx.users().with_memberships(key).await.unwrap(), Some((ada.clone(), memberships.clone())), "{key:?}");
+        }
+        assert_eq!(tx.users().with_memberships(UserKey::Pk(eve.pk)).await.unwrap(), Some((eve.clone(), Vec::new())));
+        for nobody in [UserKey::Pk(999), UserKey::Username("Ada"), UserKey::Username("")] {
+            assert_eq!(tx.users().with_memberships(nobody).await.unwrap(), None, "{nobody:?}");
+        }
+    }
 }
 
 /// With a group go its memberships, and its place above others.

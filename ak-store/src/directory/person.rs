@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use crate::error::Result;
-use crate::records::{Group, Repository, User};
+use crate::records::{Group, Repository, User, UserKey};
 
 /// An account with all groups that it is in, through parents too.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,17 +22,23 @@ pub struct Person {
 impl Person {
     /// The person with this key.
     pub async fn lookup(repo: &mut dyn Repository, pk: i64) -> Result<Option<Self>> {
-        match repo.users().lookup(pk).await? {
-            Some(user) => Ok(Some(Self::of(repo, user).await?)),
-            None => Ok(None),
-        }
+        Ok(repo.users().with_memberships(UserKey::Pk(pk)).await?.map(Self::new))
+    }
+
+    /// The person with exactly this user name.
+    pub async fn named(repo: &mut dyn Repository, username: &str) -> Result<Option<Self>> {
+        Ok(repo.users().with_memberships(UserKey::Username(username)).await?.map(Self::new))
     }
 
     /// The person of an account that was looked up.
     pub async fn of(repo: &mut dyn Repository, user: User) -> Result<Self> {
         let memberships = repo.groups().memberships(user.pk).await?;
+        Ok(Self::new((user, memberships)))
+    }
+
+    fn new((user, memberships): (User, Vec<(Group, bool)>)) -> Self {
         let direct = memberships.iter().filter(|(_, is_direct)| *is_direct).map(|(group, _)| group.pk).collect();
-        Ok(Self { user, groups: memberships.into_iter().map(|(group, _)| group).collect(), direct })
+        Self { user, groups: memberships.into_iter().map(|(group, _)| group).collect(), direct }
     }
 
     /// Whether the person may do everything: by a group, and only while the account is active.

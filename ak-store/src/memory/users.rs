@@ -12,7 +12,7 @@ use super::state::State;
 use super::{Tx, absent_last, page, sort, total};
 use crate::error::{Result, StoreError};
 use crate::records::rules::{check_username, fold, kept, plain, upn, words};
-use crate::records::{NewUser, Page, User, UserField, UserFilter, UserOrder, Users};
+use crate::records::{Group, Groups as _, NewUser, Page, User, UserField, UserFilter, UserKey, UserOrder, Users};
 
 fn field_of(user: &User, field: UserField) -> Option<&str> {
     match field {
@@ -127,6 +127,16 @@ impl State {
 impl Users for Tx {
     async fn lookup(&mut self, pk: i64) -> Result<Option<User>> {
         Ok(self.state.users.get(&pk).map(|user| User::clone(user)))
+    }
+
+    async fn with_memberships(&mut self, key: UserKey<'_>) -> Result<Option<(User, Vec<(Group, bool)>)>> {
+        let user = match key {
+            UserKey::Pk(pk) => Users::lookup(self, pk).await?,
+            UserKey::Username(name) => self.find_by_username(name).await?,
+        };
+        let Some(user) = user else { return Ok(None) };
+        let memberships = self.memberships(user.pk).await?;
+        Ok(Some((user, memberships)))
     }
 
     async fn lookup_many(&mut self, pks: &[i64]) -> Result<BTreeMap<i64, User>> {

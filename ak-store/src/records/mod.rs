@@ -45,7 +45,7 @@ pub use session::{Session, SessionFilter, Sessions};
 pub use setting::Settings;
 pub use task::{NewTask, Task, TaskFilter, TaskState, Tasks};
 pub use token::{Token, TokenFilter, TokenIntent, TokenOrder, Tokens};
-pub use user::{NewUser, User, UserField, UserFilter, UserOrder, UserType, Users};
+pub use user::{NewUser, User, UserField, UserFilter, UserKey, UserOrder, UserType, Users};
 
 use crate::error::Result;
 

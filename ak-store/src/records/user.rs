@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::{AttributeIs, By, Moments, Page};
+use super::{AttributeIs, By, Group, Moments, Page};
 use crate::error::Result;
 
 /// What sort of account it is.
@@ -203,11 +203,22 @@ pub enum UserOrder {
     LastUpdated,
 }
 
+/// By what an account is looked up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UserKey<'a> {
+    /// Its key.
+    Pk(i64),
+    /// Exactly its user name.
+    Username(&'a str),
+}
+
 /// Accounts.
 #[async_trait]
 pub trait Users: Send {
     /// The account with this key.
     async fn lookup(&mut self, pk: i64) -> Result<Option<User>>;
+    /// An account, and the groups that it is in as [`Groups::memberships`](super::Groups::memberships) gives them.
+    async fn with_memberships(&mut self, key: UserKey<'_>) -> Result<Option<(User, Vec<(Group, bool)>)>>;
     /// The accounts with these keys, those that exist.
     async fn lookup_many(&mut self, pks: &[i64]) -> Result<BTreeMap<i64, User>>;
     /// The account with this second key.

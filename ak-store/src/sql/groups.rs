@@ -117,28 +117,100 @@ fn with_parents_in(query: Query, order: &str) -> Query {
     Query { text: text.into(), params: query.params }
 }
 
-fn read(row: &Row) -> Result<Group> {
+/// How a group's columns are called in a row.
+struct Columns {
+    pk: &'static str,
+    name: &'static str,
+    is_superuser: &'static str,
+    attributes: &'static str,
+    last_updated: &'static str,
+}
+
+/// Where the group stands alone.
+const ALONE: Columns =
+    Columns { pk: "pk", name: "name", is_superuser: "is_superuser", attributes: "attributes", last_updated: "last_updated" };
+
+/// Where it stands beside an account.
+const BESIDE: Columns = Columns {
+    pk: "group_pk",
+    name: "group_name",
+    is_superuser: "group_is_superuser",
+    attributes: "group_attributes",
+    last_updated: "group_last_updated",
+};
+
+fn read(row: &Row, at: &Columns) -> Result<Group> {
     Ok(Group {
-        pk: row.uuid("pk")?,
-        name: row.text("name")?,
-        is_superuser: row.flag("is_superuser")?,
-        attributes: row.json("attributes")?,
+        pk: row.uuid(at.pk)?,
+        name: row.text(at.name)?,
+        is_superuser: row.flag(at.is_superuser)?,
+        attributes: row.json(at.attributes)?,
         parents: row.opt_uuid("parent_pk")?.into_iter().collect(),
-        last_updated: row.time("last_updated")?,
+        last_updated: row.time(at.last_updated)?,
     })
 }
 
 /// The groups of rows in which each stands once for every parent.
-fn grouped(rows: Vec<Row>) -> Result<Vec<Group>> {
+fn grouped(rows: &[Row], at: &Columns) -> Result<Vec<Group>> {
     let mut groups: Vec<Group> = Vec::new();
     for row in rows {
-        let pk = row.uuid("pk")?;
+        let pk = row.uuid(at.pk)?;
         match groups.last_mut().filter(|last| last.pk == pk) {
             Some(last) => last.parents.extend(row.opt_uuid("parent_pk")?),
-            None => groups.push(read(&row)?),
+            None => groups.push(read(row, at)?),
         }
     }
     Ok(groups)
+}
+
+/// The same, each with whether the account is in it directly, where a row says so.
+fn memberships(rows: &[Row], at: &Columns) -> Result<Vec<(Group, bool)>> {
+    let mut direct = BTreeSet::new();
+    for row in rows {
+        if row.opt_int("direct")?.is_some() {
+            direct.insert(row.uuid(at.pk)?);
+        }
+    }
+    let with = |group: Group| {
+        let is_direct = direct.contains(&group.pk);
+        (group, is_direct)
+    };
+    Ok(grouped(rows, at)?.into_iter().map(with).collect())
+}
+
+/// An account beside each of its groups, a row for each parent; beside nulls, if it is in none. `$1` is what it is looked up by.
+macro_rules! account_with_groups {
+    ($key:literal) => {
+        concat!(
+            r#"SELECT u.*, g.pk AS group_pk, g.name AS group_name, g.is_superuser AS group_is_superuser, g.attributes AS group_attributes,
+                g.last_updated AS group_last_updated, p.parent_pk, m.user_pk AS direct
+            FROM "user" u LEFT JOIN (
+                WITH RECURSIVE up (pk) AS (
+                    SELECT group_pk FROM membership WHERE user_pk = (SELECT pk FROM "user" WHERE "#,
+            $key,
+            r#" = $1)
+                    UNION
+                    SELECT p.parent_pk FROM group_parent p JOIN up ON p.group_pk = up.pk
+                ) SELECT pk FROM up
+            ) AS own ON TRUE LEFT JOIN "group" g ON g.pk = own.pk LEFT JOIN group_parent p ON p.group_pk = g.pk
+            LEFT JOIN membership m ON m.user_pk = u.pk AND m.group_pk = g.pk WHERE u."#,
+            $key,
+            " = $1 ORDER BY g.name, p.parent_pk"
+        )
+    };
+}
+
+/// What stands beside accounts, for the subject of accounts.
+pub(super) const BY_PK: &str = account_with_groups!("pk");
+/// The same by the user name.
+pub(super) const BY_USERNAME: &str = account_with_groups!("username");
+
+/// The groups in rows of [`BY_PK`] and [`BY_USERNAME`].
+pub(super) fn beside(rows: &[Row]) -> Result<Vec<(Group, bool)>> {
+    match rows {
+        [row] if row.opt_uuid(BESIDE.pk)?.is_none() => Ok(Vec::new()),
+        rows => memberships(rows, &BESIDE),
+    }
 }
 
 impl Tx {
@@ -148,7 +220,7 @@ impl Tx {
 
     /// The groups of the rows of [`with_parents`].
     async fn groups_of_rows(&mut self, query: Query) -> Result<Vec<Group>> {
-        grouped(self.rows(query).await?)
+        grouped(&self.rows(query).await?, &ALONE)
     }
 
     async fn one_group(&mut self, query: Query) -> Result<Option<Group>> {
@@ -272,17 +344,6 @@ impl Groups for Tx {
     }
 
     async fn memberships(&mut self, user: i64) -> Result<Vec<(Group, bool)>> {
-        let rows = self.rows(Query::new(MEMBERSHIPS).bind(user)).await?;
-        let mut direct = BTreeSet::new();
-        for row in &rows {
-            if row.opt_int("direct")?.is_some() {
-                direct.insert(row.uuid("pk")?);
-            }
-        }
-        let with = |group: Group| {
-            let is_direct = direct.contains(&group.pk);
-            (group, is_direct)
-        };
-        Ok(grouped(rows)?.into_iter().map(with).collect())
+        memberships(&self.rows(Query::new(MEMBERSHIPS).bind(user)).await?, &ALONE)
     }
 }

@@ -38,6 +38,7 @@ fn statements(dialect: &Dialect) -> Vec<String> {
     all.extend(roles::Texts::of(dialect).all());
     all.extend(objects::CommitTexts::of(dialect).all());
     all.extend([users::many(dialect), users::superusers(dialect), groups::of_users(dialect)]);
+    all.extend([groups::BY_PK, groups::BY_USERNAME].map(str::to_owned));
     all.extend([consents::forget(dialect), grants::forget(dialect)]);
     all.extend(
         [groups::many(dialect), groups::children(dialect)].map(|groups| with_parents(Query::made(groups)).text.into_owned()),

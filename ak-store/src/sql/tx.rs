@@ -35,6 +35,11 @@ impl Tx {
         if self.writable { Query::made(format!("{text}{}", self.dialect.for_update)) } else { Query::new(text) }
     }
 
+    /// Whether it is there for writing.
+    pub(super) fn is_writable(&self) -> bool {
+        self.writable
+    }
+
     /// The rows that a reading statement gives.
     pub(super) async fn rows(&mut self, query: Query) -> Result<Vec<Row>> {
         // No engine keeps a text with a null character ([`Self::write`]), so there is nothing to find by one.

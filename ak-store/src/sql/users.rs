@@ -8,12 +8,13 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::dialect::{Column, Dialect};
+use super::groups;
 use super::query::{Conditions, Query, order, statements};
 use super::row::Row;
 use super::tx::Tx;
 use crate::error::{Result, StoreError};
 use crate::records::rules::{check_username, fold, upn};
-use crate::records::{NewUser, Page, User, UserField, UserFilter, UserOrder, UserType, Users};
+use crate::records::{Group, Groups as _, NewUser, Page, User, UserField, UserFilter, UserKey, UserOrder, UserType, Users};
 
 statements! {
     LOOKUP = r#"SELECT * FROM "user" WHERE pk = $1"#;
@@ -148,6 +149,22 @@ pub(super) fn many(dialect: &Dialect) -> String {
 impl Users for Tx {
     async fn lookup(&mut self, pk: i64) -> Result<Option<User>> {
         self.one(self.held(LOOKUP).bind(pk), read).await
+    }
+
+    async fn with_memberships(&mut self, key: UserKey<'_>) -> Result<Option<(User, Vec<(Group, bool)>)>> {
+        let query = match key {
+            // What is looked up by its key in order to be written over must stay as it is.
+            UserKey::Pk(pk) if self.is_writable() => {
+                let Some(user) = Users::lookup(self, pk).await? else { return Ok(None) };
+                let memberships = self.memberships(pk).await?;
+                return Ok(Some((user, memberships)));
+            }
+            UserKey::Pk(pk) => Query::new(groups::BY_PK).bind(pk),
+            UserKey::Username(name) => Query::new(groups::BY_USERNAME).bind(name),
+        };
+        let rows = self.rows(query).await?;
+        let Some(first) = rows.first() else { return Ok(None) };
+        Ok(Some((read(first)?, groups::beside(&rows)?)))
     }
 
     async fn lookup_many(&mut self, pks: &[i64]) -> Result<BTreeMap<i64, User>> {

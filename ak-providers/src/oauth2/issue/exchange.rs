@@ -226,15 +226,14 @@ impl Issuer {
     /// The account as which a client acts by itself: made when it first does.
     async fn service_account(&self, client: &Client<'_>) -> Result<Person, Failure> {
         let name: String = format!("ak-{}-client_credentials", client.provider.base.name).chars().take(150).collect();
-        let mut repo = self.store.look().await?;
-        let mut user = repo.users().find_by_username(&name).await?;
-        if user.is_none() {
+        let found = async || Person::named(&mut *self.store.look().await?, &name).await;
+        let mut person = found().await?;
+        if person.is_none() {
             self.add_service_account(client, &name).await?;
-            repo = self.store.look().await?;
-            user = repo.users().find_by_username(&name).await?;
+            person = found().await?;
         }
-        match user {
-            Some(user) if user.r#type == UserType::ServiceAccount => Ok(Person::of(&mut *repo, user).await?),
+        match person {
+            Some(person) if person.user.r#type == UserType::ServiceAccount => Ok(person),
             // A person who has chosen that name is not the client.
             Some(_) => Err(Failure::Broken(format!("the account {name} is no service account"))),
             None => Err(Failure::Broken(format!("the account {name} is gone"))),

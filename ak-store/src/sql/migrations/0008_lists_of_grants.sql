@@ -2,3 +2,7 @@
 DROP INDEX oauth_grant_provider;
 CREATE INDEX oauth_grant_provider ON oauth_grant (provider, expires, pk);
 CREATE INDEX consent_application ON consent (application);
+
+-- Most that machines are given belongs to no session, and need not be found by one.
+DROP INDEX oauth_grant_session;
+CREATE INDEX oauth_grant_session ON oauth_grant (session) WHERE session IS NOT NULL;
