@@ -1,7 +1,7 @@
 //! `/outpost.goauthentik.io/auth/{traefik,caddy,nginx}`: whether a request may pass.
 
 use ak_providers::proxy::{
-    Asker, Endpoint, Forwarded, Own, Proof, ProxyMode, ProxyProvider, Refusal, is_disguised, of_nobody, refuse,
+    Asker, Endpoint, Forwarded, Own, Proof, ProxyMode, ProxyProvider, Refusal, is_disguised, left_standing, of_nobody, refuse,
 };
 use axum::extract::{Extension, OriginalUri, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
@@ -24,7 +24,7 @@ pub(super) async fn ask(
     let Some(asker) = Asker::parse(&asker) else { return app.not_found_page(&Look::of(&app, &origin)) };
     if headers.keys().any(|name| is_disguised(name.as_str())) {
         tracing::warn!(request_id = origin.request_id, "a request bears a forged identity");
-        return plain(StatusCode::FORBIDDEN, "The request bears headers that only this server may set.");
+        return forged();
     }
     let own = Own { host: own_host(&headers, &uri), https: origin.is_https() };
     let said = told(&headers);
@@ -44,6 +44,8 @@ pub(super) async fn ask(
         // The proxy has no route of its own for our path: what was asked for is answered here.
         (Asker::Traefik | Asker::Caddy, Some(Endpoint::Ping | Endpoint::Nothing)) => app.not_found_page(&Look::of(&app, &origin)),
         (Asker::Traefik | Asker::Caddy, Some(endpoint)) => login::answer(&place, endpoint).await,
+        // nginx asks nothing about our own path: a browser asks itself, by the route for it.
+        (Asker::Nginx, _) if place.request.is_ours() => plain(StatusCode::UNAUTHORIZED, "Only a reverse proxy may ask this."),
         _ => place.decide(asker).await,
     }
 }
@@ -70,9 +72,17 @@ impl Place<'_> {
     }
 
     fn let_through(&self, asker: Asker, headers: &[(String, String)]) -> Response {
+        // Traefik and Caddy say which path was asked for. Where nobody does, a browser may have come by a route for our path, and a script
+        // in it would read what only the application is to know.
+        let is_asked = asker == Asker::Nginx || self.request.is_told;
         let mut response = StatusCode::OK.into_response();
         let all = response.headers_mut();
         for (name, value) in headers {
+            let value = match name.as_str() {
+                "authorization" if !is_asked => continue,
+                "x-authentik-jwt" if !is_asked => "",
+                _ => value,
+            };
             if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_bytes(value.as_bytes())) {
                 all.insert(name, value);
             }
@@ -80,7 +90,14 @@ impl Place<'_> {
         if let Some(agent) = self.headers.get(header::USER_AGENT).filter(|_| asker == Asker::Nginx) {
             all.insert(header::USER_AGENT, agent.clone());
         }
-        response
+        let says = |headers: &HeaderMap, name: &str| headers.get_all(name).iter().any(|value| !value.is_empty());
+        match left_standing(|name| says(self.headers, name), |name| says(all, name)).filter(|_| asker == Asker::Caddy) {
+            Some(name) => {
+                tracing::warn!(request_id = self.origin.request_id, name, "a request bears a forged identity");
+                forged()
+            }
+            None => response,
+        }
     }
 
     fn turn_away(&self, asker: Asker, provider: &ProxyProvider, has_credentials: bool) -> Response {
@@ -94,6 +111,10 @@ impl Place<'_> {
             }
         }
     }
+}
+
+fn forged() -> Response {
+    plain(StatusCode::FORBIDDEN, "The request bears headers that only this server may set.")
 }
 
 /// A short answer for programs, and for people behind a proxy that shows it.

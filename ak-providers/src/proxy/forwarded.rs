@@ -57,6 +57,8 @@ pub struct Forwarded {
     pub host: Host,
     /// Path and query.
     pub target: String,
+    /// Whether the path was told, and is not only presumed.
+    pub is_told: bool,
 }
 
 /// What a reverse proxy says cannot be believed: nothing is let through for it.
@@ -112,18 +114,21 @@ impl Forwarded {
     /// Where it contradicts itself, or says what cannot be.
     pub fn parse(asker: Asker, told: Option<&Told<'_>>, own: Own<'_>) -> Result<Self, BadForwarded> {
         match (asker, told) {
-            (_, None) => Self::new(own.https, own.host, "/"),
+            (_, None) => Self::presumed(own.https, own.host),
             // It leaves what came from the browser in the other headers, so they say nothing.
             (Asker::Nginx, Some(told)) => match line(&told.original_urls)? {
                 Some(url) => Self::of_url(url),
-                None => Self::new(own.https, own.host, "/"),
+                None => Self::presumed(own.https, own.host),
             },
             (Asker::Traefik | Asker::Caddy, Some(told)) => {
                 let host = only(&told.hosts)?.filter(|host| !host.is_empty()).unwrap_or(own.host);
                 // A chain of proxies may have several hops: the browser's is the first. Where it does not matter, nothing depends on it.
                 let proto = told.protos.first().and_then(|line| line.split(',').next()).map(str::trim);
                 let https = proto.and_then(is_https).unwrap_or(own.https);
-                Self::new(https, host, line(&told.uris)?.unwrap_or_default())
+                match line(&told.uris)?.filter(|uri| !uri.is_empty()) {
+                    Some(uri) => Self::new(https, host, uri),
+                    None => Self::presumed(https, host),
+                }
             }
         }
     }
@@ -138,7 +143,12 @@ impl Forwarded {
 
     fn new(https: bool, host: &str, text: &str) -> Result<Self, BadForwarded> {
         let host = Host::parse(host).ok_or(BadForwarded::Host)?.in_scheme(https);
-        Ok(Self { https, host, target: target(text)? })
+        Ok(Self { https, host, target: target(text)?, is_told: true })
+    }
+
+    /// Nobody says which path was asked for: it is taken to be the start, which opens nothing that is open by its path.
+    fn presumed(https: bool, host: &str) -> Result<Self, BadForwarded> {
+        Self::new(https, host, "/").map(|request| Self { is_told: false, ..request })
     }
 
     fn of_url(url: &str) -> Result<Self, BadForwarded> {
@@ -166,6 +176,11 @@ impl Forwarded {
     /// The query; empty where there is none.
     pub fn query(&self) -> &str {
         self.target.split_once('?').map_or("", |(_, query)| query)
+    }
+
+    /// Whether the path is one of ours, whatever there is at it.
+    pub fn is_ours(&self) -> bool {
+        self.path().strip_prefix(OURS).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     }
 
     /// The endpoint of ours that was really meant, if one was.
@@ -247,6 +262,23 @@ mod tests {
         let nobody = Forwarded::parse(Asker::Traefik, None, OWN).unwrap();
         assert_eq!(nobody.url(), "http://id.example:9000/", "who is not trusted says nothing");
         assert_eq!(parse(Asker::Caddy, &Told { uris: vec!["/x"], ..Told::default() }).unwrap(), "http://id.example:9000/x");
+    }
+
+    #[test]
+    fn a_path_that_is_presumed_is_none_that_was_told() {
+        let is_told = |asker, told: Option<&Told<'_>>| Forwarded::parse(asker, told, OWN).unwrap().is_told;
+        let original = Told { original_urls: vec!["https://app.example"], ..Told::default() };
+        let uri = told("app.example", "https", "/");
+        assert!(is_told(Asker::Nginx, Some(&original)) && is_told(Asker::Traefik, Some(&uri)));
+        for (asker, told) in [
+            (Asker::Nginx, Some(&uri)),
+            (Asker::Nginx, None),
+            (Asker::Traefik, Some(&original)),
+            (Asker::Caddy, Some(&told("app.example", "https", ""))),
+            (Asker::Caddy, None),
+        ] {
+            assert!(!is_told(asker, told), "{asker:?} {told:?}");
+        }
     }
 
     #[test]

@@ -20,7 +20,7 @@ mod state;
 pub use decide::{Refusal, authorize_url, refuse, start_url};
 pub use destination::{MAX_URL, destination, wanted};
 pub use forwarded::{Asker, BadForwarded, Endpoint, Forwarded, Own, Told, endpoint};
-pub use headers::{About, IDENTITY, is_disguised, of_claims, of_nobody};
+pub use headers::{About, IDENTITY, is_disguised, left_standing, of_claims, of_nobody};
 pub use host::Host;
 pub use keeper::{Admission, Keeper, Proof};
 pub use provider::{ExternalHost, ProxyMode, ProxyProvider};
