@@ -136,8 +136,8 @@ impl Snapshot {
         for (name, value) in query.filters.iter().filter(|(_, value)| !value.is_empty()) {
             let Some(mut condition) = self.condition(info, name) else { continue };
             condition.value(value).map_err(|message| BadQuery::Filter(Errors::field(name, message, "invalid")))?;
-            // The same name again widens a list of choices.
-            match out.iter_mut().find(|c| c.name == *name && c.lookup == Lookup::In) {
+            // The same name again widens a list of choices; a further condition on a single value it narrows to nothing.
+            match out.iter_mut().find(|c| c.name == *name && c.takes_several()) {
                 Some(same) => same.values.append(&mut condition.values),
                 None => out.push(condition),
             }
@@ -264,6 +264,17 @@ struct Condition<'a> {
 }
 
 impl Condition<'_> {
+    /// Whether the contract has an array for it: choices, what is in a list, and the names under which the product keeps its objects.
+    fn takes_several(&self) -> bool {
+        let is_same = matches!(self.lookup, Lookup::Exact | Lookup::IExact);
+        match (self.lookup, self.path.last()) {
+            (Lookup::In, _) => true,
+            (Lookup::Exact, Some(Hop::Managed)) => true,
+            (_, Some(Hop::Field(field))) => is_same && matches!(field.shape, Shape::List(_)),
+            _ => false,
+        }
+    }
+
     /// Takes a value from outside, if it is of the field's type.
     fn value(&mut self, value: &str) -> Result<(), String> {
         let texts: Vec<&str> = if self.lookup == Lookup::In { value.split(',').collect() } else { vec![value] };

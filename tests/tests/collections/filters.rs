@@ -324,6 +324,24 @@ async fn of_several_conditions_all_hold_and_of_several_values_one() {
     assert_eq!(both(&server, bindings, &[("target_in", &format!("{one},{two}"))]).await, (true, true));
     assert_eq!(both(&server, bindings, &[("target_in", &one), ("enabled", "true")]).await, (true, false));
     assert_eq!(both(&server, bindings, &[("target_in", &one), ("enabled", "false")]).await, (false, false));
+    // As the Terraform provider asks for several mappings of ours by their names.
+    let [openid, email] = ["openid", "email"].map(|name| format!("goauthentik.io/providers/oauth2/scope-{name}"));
+    for path in ["propertymappings/all", "propertymappings/provider/scope"] {
+        let all = found(&server, path, &[("managed", openid.as_str()), ("managed", &email)]).await;
+        let mut managed: Vec<&str> = all.iter().filter_map(|mapping| mapping["managed"].as_str()).collect();
+        managed.sort_unstable();
+        assert_eq!(managed, [email.as_str(), &openid], "{path}");
+    }
+    for (path, filter) in [("providers/oauth2", "property_mappings"), ("providers/proxy", "property_mappings__iexact")] {
+        let case = cases.iter().find(|case| case.path == path).unwrap();
+        let own = of(&case.one, "property_mappings").unwrap();
+        let nobodys = uuid::Uuid::nil().to_string();
+        assert_eq!(both(&server, case, &[(filter, &own), (filter, &nobodys)]).await, (true, false), "{path}");
+        assert_eq!(both(&server, case, &[(filter, &nobodys)]).await, (false, false), "{path}");
+    }
+    // A name is one name.
+    let (one, two) = (of(&bindings.one, "order").unwrap(), of(&bindings.two, "order").unwrap());
+    assert_eq!(both(&server, bindings, &[("order", &one), ("order", &two)]).await, (false, false));
     // Filters that lead over references, as the administration interface uses them.
     let flow = server.flow("joined", "recovery", &[&server.make("stages/dummy", &json!({ "name": "joined" })).await]).await;
     for (query, count) in [("target__slug", "joined"), ("target__slug__iexact", "JOINED"), ("target__name__icontains", "oine")]
