@@ -1,7 +1,8 @@
 //! `/outpost.goauthentik.io/auth/{traefik,caddy,nginx}`: whether a request may pass.
 
 use ak_providers::proxy::{
-    Asker, Endpoint, Forwarded, Own, Proof, ProxyMode, ProxyProvider, Refusal, is_disguised, left_standing, of_nobody, refuse,
+    Asker, Endpoint, Forwarded, Own, Proof, ProxyMode, ProxyProvider, Refusal, Verdict, is_disguised, left_standing, of_nobody,
+    refuse,
 };
 use axum::extract::{Extension, OriginalUri, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
@@ -58,15 +59,21 @@ impl Place<'_> {
         let sessions = self.sessions(provider);
         let proofs = sessions.iter().map(|value| Proof::Session(value)).chain(credentials.map(Proof::Credentials));
         let from = self.from();
+        let mut refused = None;
         for proof in proofs {
             match self.app.keeper.admit(&self.snapshot, self.at, proof, &from).await {
-                Ok(Some(admission)) => return self.let_through(asker, &admission.headers),
-                Ok(None) => {}
+                Ok(Verdict::Admitted(admission)) => return self.let_through(asker, &admission.headers),
+                Ok(Verdict::Refused(denial)) => refused = Some(denial),
+                Ok(Verdict::Nobody) => {}
                 Err(failure) => return self.app.outpost_failed(self.origin, failure),
             }
         }
         if provider.skip_path_regex.fits(&self.request, provider.mode == ProxyMode::ForwardDomain) {
             return self.let_through(asker, &of_nobody());
+        }
+        // To sign in once more would change nothing, or lead in circles.
+        if let Some(denial) = refused {
+            return self.app.denied_page(self.origin, &denial).await;
         }
         self.turn_away(asker, provider, authorization.is_some())
     }

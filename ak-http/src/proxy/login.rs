@@ -5,7 +5,7 @@ use ak_providers::oauth2::issue::Client;
 use ak_providers::oauth2::params::Params;
 use ak_providers::oauth2::scope;
 use ak_providers::proxy::{
-    Endpoint, MAX_URL, Next, Proof, ProxyProvider, State as LoginState, authorize_url, cookie, destination, wanted,
+    Endpoint, MAX_URL, Next, Proof, ProxyProvider, State as LoginState, Verdict, authorize_url, cookie, destination, wanted,
 };
 use ak_store::model::Ref;
 use axum::extract::{Extension, OriginalUri, State};
@@ -77,8 +77,9 @@ impl Place<'_> {
         let to = rd.and_then(|rd| destination(provider, &rd)).unwrap_or_else(|| format!("{}/", provider.external_host.origin()));
         for session in self.sessions(provider) {
             match self.app.keeper.admit(&self.snapshot, self.at, Proof::Session(&session), &self.from()).await {
-                Ok(Some(_)) => return found(&to),
-                Ok(None) => {}
+                Ok(Verdict::Admitted(_)) => return found(&to),
+                // Whom policies refuse is told why where she would sign in; and she may be somewhere else by now.
+                Ok(Verdict::Refused(_) | Verdict::Nobody) => {}
                 Err(failure) => return self.app.outpost_failed(self.origin, failure),
             }
         }

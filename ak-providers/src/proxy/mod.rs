@@ -5,6 +5,7 @@
 //! session signs in by its authorization endpoint, and [`Keeper`] redeems the code and keeps the session.
 
 pub mod cookie;
+mod credentials;
 mod decide;
 mod destination;
 mod forwarded;
@@ -22,7 +23,7 @@ pub use destination::{MAX_URL, destination, wanted};
 pub use forwarded::{Asker, BadForwarded, Endpoint, Forwarded, Own, Told, endpoint};
 pub use headers::{About, IDENTITY, is_disguised, left_standing, of_claims, of_nobody};
 pub use host::Host;
-pub use keeper::{Admission, Keeper, Proof};
+pub use keeper::{Admission, Keeper, Proof, Verdict};
 pub use provider::{ExternalHost, ProxyMode, ProxyProvider};
 pub use routes::Routes;
 pub use skip::SkipPaths;
