@@ -64,10 +64,11 @@ struct Place<'a> {
 }
 
 impl<'a> Place<'a> {
-    /// `None`: no provider stands in front of the request's host.
+    /// `None`: no provider with an application stands in front of the request's host.
     fn find(app: &'a App, origin: &'a Origin, headers: &'a HeaderMap, request: Forwarded) -> Option<Self> {
         let snapshot = app.store().snapshot();
         let at = app.keeper.routes(&snapshot).find(&request.host)?;
+        Application::of_provider(&snapshot, at.pk())?;
         Some(Self { app, origin, headers, snapshot, request, at })
     }
 

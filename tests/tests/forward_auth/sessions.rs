@@ -89,6 +89,32 @@ async fn a_new_provider_protects_at_once_and_follows_its_changes() {
 }
 
 #[tokio::test]
+async fn a_host_whose_application_is_gone_is_not_let_in_by_a_domain() {
+    let house = House::open().await;
+    let domain = json!({ "mode": "forward_domain", "external_host": "https://auth.example", "cookie_domain": "example" });
+    house.protect("domain", domain).await;
+    house.protect("app", json!({ "skip_path_regex": "^/page$" })).await;
+    let web = Web::of(&house, "ada").await;
+    web.go("https://other.example/").await.app();
+    let cookies = web.cookies(&PAGE.parse().unwrap());
+    assert!(!cookies.is_empty());
+    house.server.admin().delete("/api/v3/core/applications/app/").await;
+    for asker in ["traefik", "caddy", "nginx"] {
+        let at = [
+            ("x-forwarded-host", "app.example"),
+            ("x-forwarded-proto", "https"),
+            ("x-forwarded-uri", "/page"),
+            ("x-original-url", PAGE),
+            ("cookie", cookies.as_str()),
+        ];
+        assert_eq!(house.ask(asker, &at).await.status, 404, "{asker}");
+    }
+    house.protect("new", json!({})).await;
+    let (url, headers) = web.go(PAGE).await.app();
+    assert_eq!((url.as_str(), text(&headers, "x-authentik-meta-app")), (PAGE, "new"), "a new one takes the host over");
+}
+
+#[tokio::test]
 async fn bindings_count_for_sessions_that_have_begun() {
     let house = House::open().await;
     let (_, application) = house.protect("app", json!({})).await;
