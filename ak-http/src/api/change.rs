@@ -22,7 +22,7 @@ pub(super) async fn put(
         let pk = draft.put(kind.meta.model, at, input, change)?;
         let object = draft.snapshot().object(pk);
         let what = object.map(|o| kind.name_of(o)).unwrap_or_default();
-        let remarks = object.and_then(|o| o.body()).map(|body| body.remarks()).unwrap_or_default();
+        let remarks = draft.snapshot().remarks(pk);
         Ok((pk, (!draft.is_clean()).then_some((what, remarks))))
     })?;
     let Some((what, remarks)) = changed else { return Ok(pk) };

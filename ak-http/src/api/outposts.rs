@@ -113,7 +113,7 @@ fn told(snapshot: &Snapshot, client: &Client<'_>, provider: &ProxyProvider, base
         "cookie_domain": provider.cookie_domain,
         "access_token_validity": std::time::Duration::from_millis(u64::try_from(validity).unwrap_or(0)).as_secs_f64(),
         "intercept_header_auth": provider.intercept_header_auth,
-        "scopes_to_request": scopes,
+        "scopes_to_request": provider.scopes_to_request(scopes),
         "assigned_application_slug": client.application.slug,
         "assigned_application_name": client.application.name,
     }))

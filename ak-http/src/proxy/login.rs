@@ -74,7 +74,7 @@ impl Place<'_> {
 
     async fn start(&self, provider: &ProxyProvider) -> Response {
         let rd = wanted(self.request.query()).filter(|rd| rd.len() <= MAX_URL);
-        let to = rd.and_then(|rd| destination(provider, &rd)).unwrap_or_else(|| format!("{}/", provider.external_host.origin()));
+        let to = rd.and_then(|rd| destination(provider, &rd)).unwrap_or_else(|| provider.external_host.url().to_owned());
         for session in self.sessions(provider) {
             match self.app.keeper.admit(&self.snapshot, self.at, Proof::Session(&session), &self.from()).await {
                 Ok(Verdict::Admitted(_)) => return found(&to),
@@ -97,7 +97,7 @@ impl Place<'_> {
         };
         let client = Client::of(&self.snapshot, Ref::new(self.at.pk()));
         let scopes = match client.map(|client| client.mappings(&self.snapshot)) {
-            Some(Ok(mappings)) => scope::names(&mappings),
+            Some(Ok(mappings)) => provider.scopes_to_request(scope::names(&mappings)),
             Some(Err(failure)) => return self.app.outpost_failed(self.origin, failure),
             None => return self.app.no_application(self.origin),
         };
@@ -106,7 +106,7 @@ impl Place<'_> {
             Err(why) => return self.app.misconfigured(self.origin, &why.to_string()),
         };
         let mut response = found(&authorize_url(&base, provider, &scopes, &state));
-        add_cookie(&mut response, &cookie::set(provider, &cookie::login_name(provider), mark));
+        add_cookie(&mut response, &cookie::set_login(provider, mark));
         response
     }
 
@@ -146,7 +146,7 @@ impl Place<'_> {
             }
         }
         let mut response = found(&to);
-        add_cookie(&mut response, &cookie::set(provider, &cookie::name(provider), &key));
+        add_cookie(&mut response, &cookie::set_session(provider, &key));
         Some(response)
     }
 

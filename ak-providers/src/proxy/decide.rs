@@ -22,13 +22,15 @@ pub fn refuse(asker: Asker, provider: &ProxyProvider, request: &Forwarded, has_c
         return Refusal::Credentials;
     }
     match asker {
-        Asker::Traefik | Asker::Caddy => Refusal::Redirect(start_url(request)),
+        Asker::Traefik | Asker::Caddy => Refusal::Redirect(start_url(provider, request)),
         Asker::Nginx => Refusal::Unauthorized,
     }
 }
 
-/// The way to sign in for a request, on the host that it was sent to.
-pub fn start_url(request: &Forwarded) -> String {
+/// The way to sign in for a request, on the host that it was sent to. Where the provider is on TLS, so is the way: a proxy behind another
+/// one may not know of it, and the cookies are not sent without it.
+pub fn start_url(provider: &ProxyProvider, request: &Forwarded) -> String {
+    let request = Forwarded { https: request.https || provider.external_host.is_https(), ..request.clone() };
     let rd = encode([("rd", request.url().as_str())]);
     format!("{}/outpost.goauthentik.io/start?{rd}", request.base())
 }
@@ -66,6 +68,11 @@ mod tests {
             assert_eq!(refuse(asker, &app, &request, true), Refusal::Credentials);
         }
         assert_eq!(refuse(Asker::Nginx, &app, &request, false), Refusal::Unauthorized);
+        // Behind a load balancer that ends TLS.
+        let plain = Forwarded::direct(Own { host: "app.example", https: false }, "/a?b=c&d=%2F").unwrap();
+        assert_eq!(refuse(Asker::Traefik, &app, &plain, false), Refusal::Redirect(start.to_owned()));
+        let own = start_url(&single("http://app.example:8080"), &plain);
+        assert_eq!(own, "http://app.example/outpost.goauthentik.io/start?rd=http%3A%2F%2Fapp.example%2Fa%3Fb%3Dc%26d%3D%252F");
         app.intercept_header_auth = false;
         assert_eq!(refuse(Asker::Traefik, &app, &request, true), Refusal::Redirect(start.to_owned()));
     }

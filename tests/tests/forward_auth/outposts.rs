@@ -55,6 +55,8 @@ async fn what_cannot_work_is_refused_in_words() {
         (json!({ "external_host": "javascript:alert(1)" }), "external_host"),
         (json!({ "skip_path_regex": "^/a\n(" }), "skip_path_regex"),
         (json!({ "access_token_validity": "seconds=0" }), "access_token_validity"),
+        (json!({ "basic_auth_enabled": true, "basic_auth_user_attribute": "user" }), "basic_auth_enabled"),
+        (json!({ "basic_auth_enabled": true, "basic_auth_password_attribute": "password" }), "basic_auth_enabled"),
         (json!({ "internal_host": "http://app:8080" }), "internal_host"),
     ] {
         let reply = house.server.admin().patch(&path, &change).await;
@@ -66,6 +68,39 @@ async fn what_cannot_work_is_refused_in_words() {
         .post("/api/v3/outposts/instances/", &json!({ "name": "x", "type": "ldap", "providers": [], "config": {} }))
         .await;
     assert!(reply.status == 400 && reply.body["type"].is_array(), "{}", reply.text);
+}
+
+#[tokio::test]
+async fn two_providers_for_one_host_are_told_of() {
+    let house = House::open().await;
+    house.protect("app", json!({})).await;
+    let warned = async || house.server.events("configuration_warning").await.len();
+    house.provider("other port", json!({ "external_host": "https://app.example:8443" })).await;
+    assert_eq!(warned().await, 0);
+    let (second, _) = house.protect("second", json!({ "external_host": "https://APP.example/path" })).await;
+    let events = house.server.events("configuration_warning").await;
+    let remark = events[0].context["remarks"]["external_host"][0].as_str().unwrap();
+    assert!(remark.contains("app.example") && remark.contains("The provider app "), "{remark}");
+    let elsewhere = json!({ "name": "elsewhere", "type": "proxy", "providers": [second["pk"]], "config": {} });
+    house.server.make("outposts/instances", &elsewhere).await;
+    house.change(&second, json!({ "skip_path_regex": "^/x" })).await;
+    assert_eq!(warned().await, 1, "another outpost may stand in front of the same host");
+}
+
+#[tokio::test]
+async fn no_refresh_token_is_asked_for() {
+    let house = House::open().await;
+    let list = house.server.admin().get("/api/v3/propertymappings/provider/scope/?scope_name=offline_access").await;
+    let mapping = list.body["results"][0]["pk"].clone();
+    assert!(mapping.is_string(), "{}", list.text);
+    house.protect("app", json!({ "property_mappings": [mapping] })).await;
+    let start = [("host", "app.example"), ("x-forwarded-proto", "https")];
+    let reply = house.client(&start).get("/outpost.goauthentik.io/start").await;
+    let scopes =
+        url::Url::parse(reply.location()).unwrap().query_pairs().find(|(name, _)| name == "scope").unwrap().1.into_owned();
+    assert_eq!(scopes, "openid email profile entitlements ak_proxy");
+    let told = house.server.admin().get("/api/v3/outposts/proxy/").await;
+    assert_eq!(told.body["results"][0]["scopes_to_request"], json!(scopes.split(' ').collect::<Vec<_>>()));
 }
 
 #[tokio::test]
