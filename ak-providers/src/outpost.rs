@@ -39,6 +39,10 @@ pub struct Outpost {
     pub service_connection: Option<Uuid>,
     /// Settings. `authentik_host` is where this installation is, `authentik_host_browser` where browsers find it.
     pub config: Map<String, Value>,
+    /// Where an administrator has signed in: where browsers find this installation as long as nobody says otherwise.
+    #[serde(default)]
+    #[schemars(extend("x-read-only" = true, "x-hidden" = true))]
+    pub learned_host: String,
 }
 
 /// The read-only fields of an outpost.
@@ -99,6 +103,13 @@ fn base(text: &str) -> Option<String> {
     is_base.then(|| url.as_str().trim_end_matches('/').to_owned())
 }
 
+/// Whether an address of the web names its host as other machines do, too.
+fn is_of_network(text: &str) -> bool {
+    let url = url::Url::parse(text).ok();
+    let name = url.as_ref().and_then(url::Url::domain).map(|name| name.trim_end_matches('.'));
+    name.is_some_and(|name| name.contains('.') && !name.ends_with(".localhost"))
+}
+
 impl Outpost {
     /// The name under which the product keeps the outpost that is a part of it.
     pub const EMBEDDED: &'static str = "goauthentik.io/outposts/embedded";
@@ -118,10 +129,20 @@ impl Outpost {
         others.peek().is_none() || others.any(|(at, _)| Self::is_embedded(snapshot, at.pk()))
     }
 
-    /// Where browsers find the installation, as far as the outpost knows.
+    /// Where browsers find the installation, as an administrator says.
     pub fn host(&self) -> Option<String> {
         let address = |name: &str| base(self.config.get(name)?.as_str()?);
         address("authentik_host_browser").or_else(|| address("authentik_host"))
+    }
+
+    /// The same, as an administrator has found it herself.
+    pub fn learned_host(&self) -> Option<String> {
+        base(&self.learned_host)
+    }
+
+    /// Whether it is worth while to remember `found` as where browsers find the installation.
+    pub fn learns(&self, found: &str) -> bool {
+        self.host().is_none() && (self.learned_host().is_none() || (!is_of_network(&self.learned_host) && is_of_network(found)))
     }
 
     /// The settings that an outpost has where nobody says otherwise.

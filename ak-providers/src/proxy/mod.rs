@@ -18,7 +18,7 @@ mod routes;
 mod skip;
 mod state;
 
-pub use decide::{Refusal, authorize_url, refuse, start_url};
+pub use decide::{MAX_AUTHORIZATION, MAX_STATE, Refusal, authorize_url, refuse, start_url};
 pub use destination::{MAX_URL, destination, wanted};
 pub use forwarded::{Asker, BadForwarded, Endpoint, Forwarded, Own, Told, endpoint};
 pub use headers::{About, IDENTITY, is_disguised, left_standing, of_claims, of_nobody};

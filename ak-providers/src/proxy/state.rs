@@ -57,6 +57,12 @@ impl State {
         Self { to, browser: digest(browser), tries: 0, at: now }
     }
 
+    /// The same on the way to the application's start.
+    #[must_use]
+    pub fn to_start(&self, provider: &ProxyProvider) -> Self {
+        Self { to: provider.external_host.url().to_owned(), ..self.clone() }
+    }
+
     /// As it is carried.
     ///
     /// # Errors

@@ -14,7 +14,7 @@ pub fn forward_auth(data: &[u8]) {
     let mut line = || lines.next().unwrap_or_default();
     let (asker, host, proto, uri, original, rd) = (line(), line(), line(), line(), line(), line());
     let asker = Asker::parse(asker).unwrap_or(Asker::Traefik);
-    let told = Told { hosts: vec![host], protos: vec![proto], uris: vec![uri], original_urls: vec![original] };
+    let told = Told { hosts: vec![host], protos: vec![proto], uris: vec![uri.into()], original_urls: vec![original.into()] };
     let own = Own { host: "id.example", https: true };
     if let Ok(request) = Forwarded::parse(asker, Some(&told), own) {
         let url = Url::parse(&request.url()).unwrap_or_else(|error| panic!("{request:?} is no address: {error}"));

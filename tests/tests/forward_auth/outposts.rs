@@ -1,6 +1,7 @@
 //! Outposts over the API.
 
 use ak_tests::contract::{Mode, contract};
+use ak_tests::server::Server;
 use serde_json::{Value, json};
 
 use super::kit::House;
@@ -126,18 +127,58 @@ async fn outposts_of_other_programs_find_their_configuration() {
     assert_eq!(house.server.client().get("/api/v3/outposts/proxy/").await.status, 403);
 }
 
+/// Where browsers are led to sign in.
+async fn led_to(server: &Server) -> String {
+    let start = server.client().header("host", "app.example").header("x-forwarded-proto", "https");
+    let reply = start.get("/outpost.goauthentik.io/start").await;
+    let url = url::Url::parse(reply.location()).unwrap_or_else(|_| panic!("led nowhere: {} {}", reply.status, reply.text));
+    url.origin().ascii_serialization()
+}
+
 #[tokio::test]
 async fn where_an_administrator_signs_in_is_where_browsers_are_led() {
-    let server = ak_tests::server::Server::start().await;
-    server.user("ada").await;
-    server.signed_in("ada").await;
-    let host = || async {
-        server.admin().get("/api/v3/outposts/instances/").await.body["results"][0]["config"]["authentik_host"].clone()
+    let house = House::open().await;
+    house.protect("app", json!({})).await;
+    let (server, embedded) = (&house.server, house.embedded().await);
+    let configure = async |host: &str| {
+        let config = json!({ "config": { "authentik_host": host } });
+        server.change("outposts/instances", embedded["pk"].as_str().unwrap(), &config).await;
     };
-    assert_eq!(host().await, "", "who is nobody in particular says nothing");
-    server.signed_in("akadmin").await;
-    assert_eq!(host().await, server.url.as_str());
-    let elsewhere = server.client().header("host", "evil.example");
-    elsewhere.login("akadmin", ak_tests::server::PASSWORD).await;
-    assert_eq!(host().await, server.url.as_str(), "what is known stays");
+    configure("").await;
+    let nowhere = server.client().header("host", "app.example").header("x-forwarded-proto", "https");
+    server.signed_in("ada").await;
+    let reply = nowhere.get("/outpost.goauthentik.io/start").await;
+    assert_eq!(reply.status, 500, "who is nobody in particular says nothing");
+    let sign_in_at = async |host: &str| {
+        server.client().header("host", host).login("akadmin", ak_tests::server::PASSWORD).await;
+    };
+    for (host, led) in [
+        ("localhost:9000", "http://localhost:9000"),
+        ("127.0.0.1:9000", "http://localhost:9000"),
+        ("ak.localhost", "http://localhost:9000"),
+        ("id.example", "http://id.example"),
+        ("localhost:9000", "http://id.example"),
+        ("elsewhere.example", "http://id.example"),
+    ] {
+        sign_in_at(host).await;
+        assert_eq!(led_to(server).await, led, "after signing in at {host}");
+    }
+    assert_eq!(house.embedded().await["config"]["authentik_host"], "", "nobody has configured it");
+    configure("https://said.example").await;
+    assert_eq!(led_to(server).await, "https://said.example");
+    configure("").await;
+    assert_eq!(led_to(server).await, "http://id.example");
+}
+
+#[tokio::test]
+async fn what_is_configured_counts_before_what_was_learned() {
+    let server = ak_tests::server::Start::new().with("AUTHENTIK_BASE_URL", "https://base.example/").start().await;
+    let house = House::of(server).await;
+    house.protect("app", json!({})).await;
+    assert_eq!(led_to(&house.server).await, house.server.url, "the outpost's own setting");
+    let embedded = house.embedded().await;
+    let config = json!({ "config": { "authentik_host": "" } });
+    house.server.change("outposts/instances", embedded["pk"].as_str().unwrap(), &config).await;
+    house.server.client().header("host", "id.example").login("akadmin", ak_tests::server::PASSWORD).await;
+    assert_eq!(led_to(&house.server).await, "https://base.example");
 }
