@@ -338,7 +338,7 @@ mod tests {
         fn whatever_is_said_is_refused_or_is_an_address(host in "\\PC{0,20}", proto in "\\PC{0,8}", uri in "\\PC{0,40}") {
             for asker in [Asker::Traefik, Asker::Caddy, Asker::Nginx] {
                 let original = format!("{proto}://{host}{uri}");
-                let told = Told { original_urls: vec![&original.into()], ..told(&host, &proto, &uri) };
+                let told = Told { original_urls: vec![original.into()], ..told(&host, &proto, &uri) };
                 if let Ok(forwarded) = Forwarded::parse(asker, Some(&told), OWN) {
                     let url = url::Url::parse(&forwarded.url()).unwrap();
                     let name = url.host_str().unwrap_or_default().to_owned();

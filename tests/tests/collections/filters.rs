@@ -93,9 +93,8 @@ async fn cases(server: &Server) -> Vec<Case> {
             }
         }
         if sample.path == "outposts/instances" {
-            let text = |value: &str| Some(value.to_owned());
-            asks.push(("providers__isnull", text("false"), text("true")));
-            asks.push(("providers_by_pk", one["providers"][0].as_i64().map(|pk| pk.to_string()), None));
+            let served = |outpost: &Value| outpost["providers"][0].as_i64().map(|pk| pk.to_string());
+            asks.push(("providers_by_pk", served(&one), served(&two)));
             for (name, filters) in
                 [("name", ["name__iexact", "name__icontains"]), ("managed", ["managed__iexact", "managed__icontains"])]
             {
@@ -170,7 +169,8 @@ const NO_PROMPTS: &[&str] = &["promptstage__isnull"];
 /// What a list is asked for besides filters, and tests of their own.
 const PAGING: [&str; 4] = ["ordering", "page", "page_size", "search"];
 /// Filters without two ordinary objects that differ in them, each with a test of its own below, in `applications.rs` or in `roles.rs`.
-const ELSEWHERE: [(&str, &str); 12] = [
+const ELSEWHERE: [(&str, &str); 13] = [
+    ("outposts/instances", "providers__isnull"),
     ("providers/all", "backchannel"),
     ("rbac/roles", "groups"),
     ("rbac/roles", "inherited"),
@@ -303,6 +303,28 @@ fn is_later(server: &Server, path: &str, field: &str) -> bool {
     let kind = snapshot.registry().by_path(path);
     let name = field.split("__").next().unwrap_or(field);
     kind.and_then(|kind| kind.field(name)).is_some_and(|field| field.later)
+}
+
+#[tokio::test]
+async fn what_there_is_none_of_yet_is_not_found_by_it() {
+    let server = start().await;
+    let cases = cases(&server).await;
+    for (path, filters) in [
+        ("providers/proxy", ["certificate__kp_uuid__iexact", "certificate__name__iexact"]),
+        ("outposts/instances", ["service_connection__name__iexact", "service_connection__name__icontains"]),
+    ] {
+        let case = cases.iter().find(|case| case.path == path).unwrap();
+        for filter in filters {
+            assert_eq!(found(&server, path, &[(filter, "one")]).await, Vec::<Value>::new(), "{path}?{filter}");
+            assert_eq!(both(&server, case, &[(filter, "")]).await, (true, true), "{path}?{filter}= asks for nothing");
+        }
+    }
+    let outposts = cases.iter().find(|case| case.path == "outposts/instances").unwrap();
+    assert_eq!(both(&server, outposts, &[("search", "served")]).await, (true, true));
+    assert_eq!(both(&server, outposts, &[("search", "UNSERVED")]).await, (false, true), "by the names of their providers");
+    assert_eq!(both(&server, outposts, &[("providers__isnull", "false")]).await, (true, true));
+    let without = found(&server, "outposts/instances", &[("providers__isnull", "true")]).await;
+    assert!(without.len() == 1 && without[0]["managed"] == "goauthentik.io/outposts/embedded", "{without:?}");
 }
 
 #[tokio::test]

@@ -66,9 +66,39 @@ async fn what_cannot_work_is_refused_in_words() {
     let reply = house
         .server
         .admin()
-        .post("/api/v3/outposts/instances/", &json!({ "name": "x", "type": "ldap", "providers": [], "config": {} }))
+        .post("/api/v3/outposts/instances/", &json!({ "name": "x", "type": "ldap", "providers": [provider["pk"]], "config": {} }))
         .await;
     assert!(reply.status == 400 && reply.body["type"].is_array(), "{}", reply.text);
+}
+
+#[tokio::test]
+async fn outposts_are_changed_as_clients_are_used_to() {
+    let house = House::open().await;
+    let (provider, _) = house.protect("app", json!({})).await;
+    let admin = house.server.admin();
+    let body = json!({ "name": "x", "type": "proxy", "providers": [], "config": {}, "service_connection": "" });
+    let reply = admin.post("/api/v3/outposts/instances/", &body).await;
+    assert!(reply.status == 400 && reply.body["providers"].is_array(), "{}", reply.text);
+    let body = json!({ "name": "x", "type": "proxy", "providers": [provider["pk"]], "config": { "refresh_interval": "hours=1" },
+        "service_connection": "" });
+    let other = house.server.make("outposts/instances", &body).await;
+    assert_eq!((&other["service_connection"], &other["refresh_interval_s"]), (&Value::Null, &json!(3600)));
+    let (path, embedded) = (format!("/api/v3/outposts/instances/{}/", other["pk"].as_str().unwrap()), house.embedded().await);
+    assert_eq!(embedded["refresh_interval_s"], 300);
+    let reply = admin.patch(&path, &json!({ "providers": [] })).await;
+    assert!(reply.status == 400 && reply.body["providers"].is_array(), "{}", reply.text);
+    assert_eq!(admin.patch(&path, &json!({ "name": "y" })).await.status, 200);
+    let own = format!("/api/v3/outposts/instances/{}/", embedded["pk"].as_str().unwrap());
+    let reply = admin.patch(&own, &json!({ "name": "y" })).await;
+    assert!(reply.status == 400 && reply.body["name"].is_array(), "{}", reply.text);
+    assert_eq!(admin.patch(&own, &json!({ "name": embedded["name"], "providers": [] })).await.status, 200);
+    // Its only provider can go all the same.
+    assert_eq!(admin.delete(&format!("/api/v3/providers/proxy/{}/", provider["pk"])).await.status, 204);
+    assert_eq!(admin.get(&path).await.body["providers"], json!([]));
+    let settings = admin.get("/api/v3/outposts/instances/default_settings/").await;
+    for name in ["object_naming_template", "docker_labels", "docker_map_ports", "kubernetes_namespace", "container_image"] {
+        assert!(settings.body["config"].get(name).is_some(), "{name}: {}", settings.text);
+    }
 }
 
 #[tokio::test]
