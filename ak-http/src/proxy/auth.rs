@@ -36,6 +36,10 @@ pub(super) async fn ask(
             return plain(StatusCode::BAD_REQUEST, &format!("This cannot be answered: {error}."));
         }
     };
+    // nginx asks nothing about our own path: a browser asks itself, by the route for it. For this, anybody may say so.
+    if asker == Asker::Nginx && Forwarded::parse(asker, Some(&said), own).is_ok_and(|request| request.is_ours()) {
+        return plain(StatusCode::UNAUTHORIZED, "Only a reverse proxy may ask this.");
+    }
     let endpoint = request.endpoint();
     // What is asked by HEAD for our endpoints comes from nobody, as everywhere.
     let is_head = headers.get("x-forwarded-method").is_some_and(|method| method == "HEAD");
@@ -45,8 +49,6 @@ pub(super) async fn ask(
         // The proxy has no route of its own for our path: what was asked for is answered here.
         (Asker::Traefik | Asker::Caddy, Some(Endpoint::Ping | Endpoint::Nothing)) => app.not_found_page(&Look::of(&app, &origin)),
         (Asker::Traefik | Asker::Caddy, Some(endpoint)) => login::answer(&place, endpoint).await,
-        // nginx asks nothing about our own path: a browser asks itself, by the route for it.
-        (Asker::Nginx, _) if place.request.is_ours() => plain(StatusCode::UNAUTHORIZED, "Only a reverse proxy may ask this."),
         _ => place.decide(asker).await,
     }
 }
@@ -81,7 +83,7 @@ impl Place<'_> {
     fn let_through(&self, asker: Asker, headers: &[(String, String)]) -> Response {
         // Traefik and Caddy say which path was asked for. Where nobody does, a browser may have come by a route for our path, and a script
         // in it would read what only the application is to know.
-        let is_asked = asker == Asker::Nginx || self.request.is_told;
+        let is_asked = asker == Asker::Nginx || self.headers.contains_key("x-forwarded-uri");
         let mut response = StatusCode::OK.into_response();
         let all = response.headers_mut();
         for (name, value) in headers {

@@ -46,6 +46,8 @@ async fn who_is_no_proxy_says_nothing() {
     }
     let own = [("host", "app.example"), ("x-forwarded-uri", "/public")];
     assert_eq!(house.ask("traefik", &own).await.status, 302, "the path is not known, so it is not one that everybody may see");
+    let by_route = [("host", "app.example"), ("x-original-url", "https://app.example/outpost.goauthentik.io/auth/nginx")];
+    assert_eq!(house.ask("nginx", &by_route).await.text, "Only a reverse proxy may ask this.\n");
 }
 
 #[tokio::test]

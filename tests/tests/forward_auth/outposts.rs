@@ -92,6 +92,13 @@ async fn outposts_are_changed_as_clients_are_used_to() {
     let reply = admin.patch(&own, &json!({ "name": "y" })).await;
     assert!(reply.status == 400 && reply.body["name"].is_array(), "{}", reply.text);
     assert_eq!(admin.patch(&own, &json!({ "name": embedded["name"], "providers": [] })).await.status, 200);
+    // A reference that may be null is none where there is no text; another one is needed.
+    let provider_path = format!("/api/v3/providers/proxy/{}/", provider["pk"]);
+    let flow = json!({ "authentication_flow": provider["authorization_flow"] });
+    assert_eq!(admin.patch(&provider_path, &flow).await.body["authentication_flow"], provider["authorization_flow"]);
+    let none = admin.patch(&provider_path, &json!({ "authentication_flow": "" })).await;
+    assert_eq!((none.status, &none.body["authentication_flow"]), (200, &Value::Null), "{}", none.text);
+    assert_eq!(admin.patch(&provider_path, &json!({ "authorization_flow": "" })).await.status, 400);
     // Its only provider can go all the same.
     assert_eq!(admin.delete(&format!("/api/v3/providers/proxy/{}/", provider["pk"])).await.status, 204);
     assert_eq!(admin.get(&path).await.body["providers"], json!([]));
