@@ -3,7 +3,7 @@
 //! The embedded one is a part of this program; others are programs of their own.
 
 use ak_policy::Provider;
-use ak_store::model::{Errors, Key, Kind, Meta, Pk, Ref, Row, Snapshot};
+use ak_store::model::{Errors, Key, Kind, Meta, Pk, Ref, Row, Snapshot, Span};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -39,6 +39,10 @@ pub struct Outpost {
     pub service_connection: Option<Uuid>,
     /// Settings. `authentik_host` is where this installation is, `authentik_host_browser` where browsers find it.
     pub config: Map<String, Value>,
+    /// Where an administrator has signed in: where browsers find this installation as long as nobody says otherwise.
+    #[serde(default)]
+    #[schemars(extend("x-read-only" = true, "x-hidden" = true))]
+    pub learned_host: String,
 }
 
 /// The read-only fields of an outpost.
@@ -46,19 +50,20 @@ pub struct Outpost {
 pub struct OutpostShown {
     providers_obj: Vec<Value>,
     service_connection_obj: Option<Value>,
-    refresh_interval_s: u32,
+    refresh_interval_s: i64,
     token_identifier: String,
     managed: Option<String>,
 }
 
-/// How often an outpost that is a program of its own asks for its configuration, in seconds.
-const REFRESH: u32 = 300;
+/// How often an outpost that is a program of its own asks for its configuration where nobody says otherwise.
+const REFRESH: &str = "minutes=5";
 
 impl Kind for Outpost {
     const META: Meta = Meta {
         component: "ak-outpost-form",
         description: "Stands between applications that know nothing of signing in and the people who use them.",
         takes_managed: true,
+        search: &["name", "providers__name"],
         ..Meta::new("authentik_outposts.outpost", "outposts/instances", "Outpost", "Outposts")
     };
 
@@ -68,7 +73,7 @@ impl Kind for Outpost {
         OutpostShown {
             providers_obj: self.providers.iter().map(|to| row.snapshot.expand(to.pk(), row.people)).collect(),
             service_connection_obj: None,
-            refresh_interval_s: REFRESH,
+            refresh_interval_s: self.refresh_seconds(),
             token_identifier: format!("ak-outpost-{}-api", row.pk().uuid().simple()),
             managed: row.object.managed.as_deref().map(str::to_owned),
         }
@@ -77,6 +82,10 @@ impl Kind for Outpost {
     fn check(&self, row: &Row<'_>, errors: &mut Errors) {
         if self.r#type != OutpostType::Proxy {
             errors.at(&["type"], "Only outposts of the type \"proxy\" are supported yet.", "invalid");
+        }
+        // Clients look it up by its name.
+        if row.object.managed.as_deref() == Some(Self::EMBEDDED) && self.name != Self::EMBEDDED_NAME {
+            errors.at(&["name"], "The name of the embedded outpost cannot be changed.", "invalid");
         }
         for name in ["authentik_host", "authentik_host_browser"] {
             let address = self.config.get(name);
@@ -99,9 +108,19 @@ fn base(text: &str) -> Option<String> {
     is_base.then(|| url.as_str().trim_end_matches('/').to_owned())
 }
 
+/// Whether an address of the web names its host as other machines do, too.
+fn is_of_network(text: &str) -> bool {
+    let url = url::Url::parse(text).ok();
+    let name = url.as_ref().and_then(url::Url::domain).map(|name| name.trim_end_matches('.'));
+    name.is_some_and(|name| name.contains('.') && !name.ends_with(".localhost"))
+}
+
 impl Outpost {
     /// The name under which the product keeps the outpost that is a part of it.
     pub const EMBEDDED: &'static str = "goauthentik.io/outposts/embedded";
+
+    /// What it is called.
+    pub const EMBEDDED_NAME: &'static str = "authentik Embedded Outpost";
 
     /// The outpost that is a part of this program.
     pub fn embedded(snapshot: &Snapshot) -> Option<(Ref<Self>, &Self)> {
@@ -118,20 +137,53 @@ impl Outpost {
         others.peek().is_none() || others.any(|(at, _)| Self::is_embedded(snapshot, at.pk()))
     }
 
-    /// Where browsers find the installation, as far as the outpost knows.
+    fn refresh_seconds(&self) -> i64 {
+        let span = |text: &str| text.parse::<Span>().ok().map(|span| span.duration().num_seconds());
+        let own = self.config.get("refresh_interval").and_then(Value::as_str).and_then(span);
+        own.or_else(|| span(REFRESH)).unwrap_or_default()
+    }
+
+    /// Where browsers find the installation, as an administrator says.
     pub fn host(&self) -> Option<String> {
         let address = |name: &str| base(self.config.get(name)?.as_str()?);
         address("authentik_host_browser").or_else(|| address("authentik_host"))
     }
 
-    /// The settings that an outpost has where nobody says otherwise.
+    /// The same, as an administrator has found it herself.
+    pub fn learned_host(&self) -> Option<String> {
+        base(&self.learned_host)
+    }
+
+    /// Whether it is worth while to remember `found` as where browsers find the installation.
+    pub fn learns(&self, found: &str) -> bool {
+        self.host().is_none() && (self.learned_host().is_none() || (!is_of_network(&self.learned_host) && is_of_network(found)))
+    }
+
+    /// The settings that an outpost has where nobody says otherwise. Those for containers are for who deploys it.
     pub fn default_config() -> Value {
         json!({
             "log_level": "info",
             "authentik_host": "",
             "authentik_host_insecure": false,
             "authentik_host_browser": "",
-            "refresh_interval": "minutes=5",
+            "refresh_interval": REFRESH,
+            "object_naming_template": "ak-outpost-%(name)s",
+            "container_image": null,
+            "docker_network": null,
+            "docker_map_ports": true,
+            "docker_labels": null,
+            "kubernetes_replicas": 1,
+            "kubernetes_namespace": "default",
+            "kubernetes_ingress_annotations": {},
+            "kubernetes_ingress_secret_name": "authentik-outpost-tls",
+            "kubernetes_ingress_class_name": null,
+            "kubernetes_ingress_path_type": null,
+            "kubernetes_httproute_annotations": {},
+            "kubernetes_httproute_parent_refs": [],
+            "kubernetes_service_type": "ClusterIP",
+            "kubernetes_disabled_components": [],
+            "kubernetes_image_pull_secrets": [],
+            "kubernetes_json_patches": null,
         })
     }
 }

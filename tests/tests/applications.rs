@@ -192,7 +192,7 @@ async fn addresses_are_made_for_who_looks() {
         let reply = admin.patch(&format!("{LIST}public/"), &json!({ "meta_launch_url": url })).await;
         assert!(reply.status == 400 && reply.body["meta_launch_url"][0].is_string(), "{url}: {}", reply.text);
     }
-    for slug in ["authorize", "token", "device", "userinfo", "introspect", "revoke"] {
+    for slug in ["authorize", "token", "device", "userinfo", "introspect", "revoke", "requestable"] {
         let reply = admin.post(LIST, &json!({ "name": "x", "slug": slug })).await;
         assert!(reply.status == 400 && reply.body["slug"][0].is_string(), "{slug}: {}", reply.text);
     }

@@ -217,8 +217,7 @@ impl<'a, 's> Run<'a, '_, 's> {
             let space = self.unit.snapshot().registry().kind(*kind).map(|info| info.meta.space);
             let touched = space.and_then(|space| Pk::from_value(&pk, space));
             self.touched.extend(touched.map(|pk| (pk, blueprint.file.clone(), Arc::new(entry.clone()))));
-            let body = touched.and_then(|pk| self.unit.snapshot().object(pk)).and_then(|object| object.body());
-            let remarks = body.map(|body| body.remarks()).unwrap_or_default();
+            let remarks = touched.map(|pk| self.unit.snapshot().remarks(pk)).unwrap_or_default();
             self.report.warnings.extend(entry.problems(&blueprint.file, &remarks));
         }
         let name = self.name(model, &pk, &wish).await;

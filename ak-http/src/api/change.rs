@@ -4,6 +4,7 @@ use ak_store::model::{Change, KindInfo, Pk};
 use ak_store::records::{Durability, Event};
 use serde_json::{Map, Value, json};
 
+use super::outposts;
 use crate::app::App;
 use crate::auth::Caller;
 use crate::error::ApiError;
@@ -17,12 +18,13 @@ pub(super) async fn put(
     input: &Value,
     change: Change,
 ) -> Result<Pk, ApiError> {
+    outposts::check(&app.store().snapshot(), kind, at, input)?;
     let mut unit = app.store().begin(Durability::Full).await?;
     let (pk, changed) = unit.write(|draft| {
         let pk = draft.put(kind.meta.model, at, input, change)?;
         let object = draft.snapshot().object(pk);
         let what = object.map(|o| kind.name_of(o)).unwrap_or_default();
-        let remarks = object.and_then(|o| o.body()).map(|body| body.remarks()).unwrap_or_default();
+        let remarks = draft.snapshot().remarks(pk);
         Ok((pk, (!draft.is_clean()).then_some((what, remarks))))
     })?;
     let Some((what, remarks)) = changed else { return Ok(pk) };

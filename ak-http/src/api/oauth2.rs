@@ -56,7 +56,8 @@ async fn setup_urls(
         let shared = ak_providers::oauth2::discovery::Endpoints::new(&base, "-");
         let names = [("authorize", "authorize"), ("token", "token"), ("user_info", "userinfo")];
         let mut urls: BTreeMap<&str, Value> = names.iter().map(|(name, path)| (*name, shared.shared(path).into())).collect();
-        urls.extend(["issuer", "provider_info", "logout", "jwks", "dcr_registration"].map(|name| (name, Value::Null)));
+        urls.extend(["issuer", "provider_info", "logout", "jwks"].map(|name| (name, "".into())));
+        urls.insert("dcr_registration", Value::Null);
         return Ok(Json(json!(urls)));
     };
     let endpoints = client.endpoints(&base);

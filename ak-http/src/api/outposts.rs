@@ -4,7 +4,7 @@ use ak_providers::oauth2::issue::{Client, Failure};
 use ak_providers::oauth2::{discovery, scope};
 use ak_providers::outpost::Outpost;
 use ak_providers::proxy::ProxyProvider;
-use ak_store::model::{Kind as _, Object, Pk, Ref, Snapshot};
+use ak_store::model::{Errors, Kind as _, KindInfo, Object, Pk, Ref, Snapshot, WriteError};
 use axum::Json;
 use axum::extract::{Extension, RawQuery, State};
 use serde_json::{Map, Value, json};
@@ -17,6 +17,17 @@ use crate::auth::Caller;
 use crate::client::Origin;
 use crate::error::ApiError;
 use crate::extract::Segment;
+
+/// Whether a change of an outpost may be asked for: but the embedded one, none is left without providers on purpose. That a provider goes which
+/// was its only one is no such change.
+pub(super) fn check(snapshot: &Snapshot, kind: &KindInfo, at: Option<Pk>, input: &Value) -> Result<(), ApiError> {
+    let is_embedded = || Outpost::embedded(snapshot).is_some_and(|(embedded, _)| Some(embedded.pk()) == at);
+    let is_empty = input.get("providers").and_then(Value::as_array).is_some_and(Vec::is_empty);
+    if kind.meta.model != Outpost::META.model || !is_empty || is_embedded() {
+        return Ok(());
+    }
+    Err(WriteError::Invalid(Errors::field("providers", "This list may not be empty.", "empty")).into())
+}
 
 /// `GET …/outposts/instances/default_settings/`: the settings of an outpost where nobody says otherwise. Superusers only.
 pub(super) async fn default_settings(caller: Caller) -> Result<Json<Value>, ApiError> {
@@ -113,7 +124,7 @@ fn told(snapshot: &Snapshot, client: &Client<'_>, provider: &ProxyProvider, base
         "cookie_domain": provider.cookie_domain,
         "access_token_validity": std::time::Duration::from_millis(u64::try_from(validity).unwrap_or(0)).as_secs_f64(),
         "intercept_header_auth": provider.intercept_header_auth,
-        "scopes_to_request": scopes,
+        "scopes_to_request": provider.scopes_to_request(scopes),
         "assigned_application_slug": client.application.slug,
         "assigned_application_name": client.application.name,
     }))

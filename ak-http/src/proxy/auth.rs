@@ -1,7 +1,8 @@
 //! `/outpost.goauthentik.io/auth/{traefik,caddy,nginx}`: whether a request may pass.
 
 use ak_providers::proxy::{
-    Asker, Endpoint, Forwarded, Own, Proof, ProxyMode, ProxyProvider, Refusal, is_disguised, of_nobody, refuse,
+    Asker, Endpoint, Forwarded, Own, Proof, ProxyMode, ProxyProvider, Refusal, Verdict, is_disguised, left_standing, of_nobody,
+    refuse,
 };
 use axum::extract::{Extension, OriginalUri, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
@@ -24,7 +25,7 @@ pub(super) async fn ask(
     let Some(asker) = Asker::parse(&asker) else { return app.not_found_page(&Look::of(&app, &origin)) };
     if headers.keys().any(|name| is_disguised(name.as_str())) {
         tracing::warn!(request_id = origin.request_id, "a request bears a forged identity");
-        return plain(StatusCode::FORBIDDEN, "The request bears headers that only this server may set.");
+        return forged();
     }
     let own = Own { host: own_host(&headers, &uri), https: origin.is_https() };
     let said = told(&headers);
@@ -35,6 +36,10 @@ pub(super) async fn ask(
             return plain(StatusCode::BAD_REQUEST, &format!("This cannot be answered: {error}."));
         }
     };
+    // nginx asks nothing about our own path: a browser asks itself, by the route for it. For this, anybody may say so.
+    if asker == Asker::Nginx && Forwarded::parse(asker, Some(&said), own).is_ok_and(|request| request.is_ours()) {
+        return plain(StatusCode::UNAUTHORIZED, "Only a reverse proxy may ask this.");
+    }
     let endpoint = request.endpoint();
     // What is asked by HEAD for our endpoints comes from nobody, as everywhere.
     let is_head = headers.get("x-forwarded-method").is_some_and(|method| method == "HEAD");
@@ -56,23 +61,37 @@ impl Place<'_> {
         let sessions = self.sessions(provider);
         let proofs = sessions.iter().map(|value| Proof::Session(value)).chain(credentials.map(Proof::Credentials));
         let from = self.from();
+        let mut refused = None;
         for proof in proofs {
             match self.app.keeper.admit(&self.snapshot, self.at, proof, &from).await {
-                Ok(Some(admission)) => return self.let_through(asker, &admission.headers),
-                Ok(None) => {}
+                Ok(Verdict::Admitted(admission)) => return self.let_through(asker, &admission.headers),
+                Ok(Verdict::Refused(denial)) => refused = Some(denial),
+                Ok(Verdict::Nobody) => {}
                 Err(failure) => return self.app.outpost_failed(self.origin, failure),
             }
         }
         if provider.skip_path_regex.fits(&self.request, provider.mode == ProxyMode::ForwardDomain) {
             return self.let_through(asker, &of_nobody());
         }
+        // To sign in once more would change nothing, or lead in circles.
+        if let Some(denial) = refused {
+            return self.app.denied_page(self.origin, &denial).await;
+        }
         self.turn_away(asker, provider, authorization.is_some())
     }
 
     fn let_through(&self, asker: Asker, headers: &[(String, String)]) -> Response {
+        // Traefik and Caddy say which path was asked for. Where nobody does, a browser may have come by a route for our path, and a script
+        // in it would read what only the application is to know.
+        let is_asked = asker == Asker::Nginx || self.headers.contains_key("x-forwarded-uri");
         let mut response = StatusCode::OK.into_response();
         let all = response.headers_mut();
         for (name, value) in headers {
+            let value = match name.as_str() {
+                "authorization" if !is_asked => continue,
+                "x-authentik-jwt" if !is_asked => "",
+                _ => value,
+            };
             if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_bytes(value.as_bytes())) {
                 all.insert(name, value);
             }
@@ -80,7 +99,14 @@ impl Place<'_> {
         if let Some(agent) = self.headers.get(header::USER_AGENT).filter(|_| asker == Asker::Nginx) {
             all.insert(header::USER_AGENT, agent.clone());
         }
-        response
+        let says = |headers: &HeaderMap, name: &str| headers.get_all(name).iter().any(|value| !value.is_empty());
+        match left_standing(|name| says(self.headers, name), |name| says(all, name)).filter(|_| asker == Asker::Caddy) {
+            Some(name) => {
+                tracing::warn!(request_id = self.origin.request_id, name, "a request bears a forged identity");
+                forged()
+            }
+            None => response,
+        }
     }
 
     fn turn_away(&self, asker: Asker, provider: &ProxyProvider, has_credentials: bool) -> Response {
@@ -94,6 +120,10 @@ impl Place<'_> {
             }
         }
     }
+}
+
+fn forged() -> Response {
+    plain(StatusCode::FORBIDDEN, "The request bears headers that only this server may set.")
 }
 
 /// A short answer for programs, and for people behind a proxy that shows it.

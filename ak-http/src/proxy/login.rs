@@ -2,10 +2,12 @@
 
 use ak_providers::oauth2::discovery::Endpoints;
 use ak_providers::oauth2::issue::Client;
+use ak_providers::oauth2::jwt::CannotSign;
 use ak_providers::oauth2::params::Params;
 use ak_providers::oauth2::scope;
 use ak_providers::proxy::{
-    Endpoint, MAX_URL, Next, Proof, ProxyProvider, State as LoginState, authorize_url, cookie, destination, wanted,
+    Endpoint, MAX_AUTHORIZATION, MAX_STATE, MAX_URL, Next, Proof, ProxyProvider, State as LoginState, Verdict, authorize_url,
+    cookie, destination, wanted,
 };
 use ak_store::model::Ref;
 use axum::extract::{Extension, OriginalUri, State};
@@ -74,11 +76,12 @@ impl Place<'_> {
 
     async fn start(&self, provider: &ProxyProvider) -> Response {
         let rd = wanted(self.request.query()).filter(|rd| rd.len() <= MAX_URL);
-        let to = rd.and_then(|rd| destination(provider, &rd)).unwrap_or_else(|| format!("{}/", provider.external_host.origin()));
+        let to = rd.and_then(|rd| destination(provider, &rd)).unwrap_or_else(|| provider.external_host.url().to_owned());
         for session in self.sessions(provider) {
             match self.app.keeper.admit(&self.snapshot, self.at, Proof::Session(&session), &self.from()).await {
-                Ok(Some(_)) => return found(&to),
-                Ok(None) => {}
+                Ok(Verdict::Admitted(_)) => return found(&to),
+                // Whom policies refuse is told why where she would sign in; and she may be somewhere else by now.
+                Ok(Verdict::Refused(_) | Verdict::Nobody) => {}
                 Err(failure) => return self.app.outpost_failed(self.origin, failure),
             }
         }
@@ -96,24 +99,32 @@ impl Place<'_> {
         };
         let client = Client::of(&self.snapshot, Ref::new(self.at.pk()));
         let scopes = match client.map(|client| client.mappings(&self.snapshot)) {
-            Some(Ok(mappings)) => scope::names(&mappings),
+            Some(Ok(mappings)) => provider.scopes_to_request(scope::names(&mappings)),
             Some(Err(failure)) => return self.app.outpost_failed(self.origin, failure),
             None => return self.app.no_application(self.origin),
         };
-        let state = match state.sign(provider) {
-            Ok(state) => state,
+        // A frame or a picture shows no page: whoever has signed in comes through all the same.
+        let silent = !is_navigation(self.headers);
+        let url = |state: &LoginState| -> Result<(bool, String), CannotSign> {
+            let state = state.sign(provider)?;
+            let url = authorize_url(&base, provider, &scopes, &state, silent);
+            Ok((state.len() <= MAX_STATE && url.len() <= MAX_AUTHORIZATION, url))
+        };
+        let to = url(state).and_then(|(fits, to)| if fits { Ok(to) } else { Ok(url(&state.to_start(provider))?.1) });
+        let mut response = match to {
+            Ok(to) => found(&to),
             Err(why) => return self.app.misconfigured(self.origin, &why.to_string()),
         };
-        let mut response = found(&authorize_url(&base, provider, &scopes, &state));
-        add_cookie(&mut response, &cookie::set(provider, &cookie::login_name(provider), mark));
+        add_cookie(&mut response, &cookie::set_login(provider, mark));
         response
     }
 
     async fn callback(&self, provider: &ProxyProvider) -> Response {
         let params = Params::parse(self.request.query()).unwrap_or_default();
         let (state, code) = (params.get("state").unwrap_or_default(), params.get("code"));
-        if let (Some(error), Some(_)) = (params.get("error"), LoginState::open(provider, state)) {
-            return self.not_signed_in(error);
+        if let (Some(error), Some(state)) = (params.get("error"), LoginState::open(provider, state)) {
+            let to = destination(provider, &state.to).unwrap_or_else(|| provider.external_host.url().to_owned());
+            return self.not_signed_in(error, &to);
         }
         let (now, mark) = (self.app.store().clock().now(), self.mark(provider));
         let fresh = self.app.store().rng().token(24);
@@ -124,7 +135,7 @@ impl Place<'_> {
                 // Somebody came back to an address of before: the code in it is spent, and her sign-in may still be good.
                 None => match LoginState::again(provider, state, &known, now) {
                     Some(state) => self.authorize(provider, &state, &known),
-                    None => self.not_signed_in("the code is not good"),
+                    None => self.not_signed_in("the code is not good", "/"),
                 },
             },
             (Next::Again(state), _) => self.authorize(provider, &state, &known),
@@ -145,7 +156,7 @@ impl Place<'_> {
             }
         }
         let mut response = found(&to);
-        add_cookie(&mut response, &cookie::set(provider, &cookie::name(provider), &key));
+        add_cookie(&mut response, &cookie::set_session(provider, &key));
         Some(response)
     }
 
@@ -169,20 +180,22 @@ impl Place<'_> {
         response
     }
 
-    fn not_signed_in(&self, error: &str) -> Response {
+    /// It ends here: whoever wants to try again says so.
+    fn not_signed_in(&self, error: &str, to: &str) -> Response {
         tracing::info!(request_id = self.origin.request_id, error, "an application's sign-in came to nothing");
-        let message = "You have not been signed in to the application.";
-        self.page("Not signed in", message)
+        // She would have to do something, and could where she sees a page (OpenID Connect Core, section 3.1.2.6).
+        let status = if error.ends_with("_required") { 401 } else { 403 };
+        self.page(status, "Not signed in", "You have not been signed in to the application.", to)
     }
 
     fn no_cookies(&self) -> Response {
         tracing::info!(request_id = self.origin.request_id, "a browser comes back without the cookie that it was given");
         let message = "Your browser does not keep the cookies of this application, which signing in needs. Please allow them and try again.";
-        self.page("Cookies are needed", message)
+        self.page(403, "Cookies are needed", message, "/")
     }
 
-    fn page(&self, heading: &str, message: &str) -> Response {
-        let error = ErrorView { status: 403, heading, message, retry_url: "/", home_url: "" };
+    fn page(&self, status: u16, heading: &str, message: &str, retry_url: &str) -> Response {
+        let error = ErrorView { status, heading, message, retry_url, home_url: "" };
         self.app.error_page(&Look::of(self.app, self.origin), &error)
     }
 }

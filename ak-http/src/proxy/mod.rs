@@ -5,6 +5,7 @@
 mod auth;
 mod login;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use ak_flows::CookieChange;
@@ -17,7 +18,6 @@ use axum::Router;
 use axum::http::{HeaderMap, HeaderValue, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
-use serde_json::json;
 
 use crate::app::App;
 use crate::client::Origin;
@@ -36,15 +36,23 @@ pub(crate) fn router() -> Router<App> {
         .route("/ping", get(login::ping))
 }
 
-/// The lines of the headers by which a reverse proxy tells of a request. A line that is no text says what cannot be.
+/// The lines of the headers by which a reverse proxy tells of a request. A line that is no text says what cannot be; an address may hold
+/// letters of any language and encoding, as browsers have sent them.
 fn told(headers: &HeaderMap) -> Told<'_> {
     let lines = |name: &str| headers.get_all(name).iter().map(|line| line.to_str().unwrap_or("\u{0}")).collect();
+    let addresses = |name: &str| headers.get_all(name).iter().map(|line| address(line.as_bytes())).collect();
     Told {
         hosts: lines("x-forwarded-host"),
         protos: lines("x-forwarded-proto"),
-        uris: lines("x-forwarded-uri"),
-        original_urls: lines("x-original-url"),
+        uris: addresses("x-forwarded-uri"),
+        original_urls: addresses("x-original-url"),
     }
+}
+
+/// An address in UTF-8; one in another encoding with the bytes percent-encoded that are not ASCII.
+fn address(bytes: &[u8]) -> Cow<'_, str> {
+    let escape = |byte: &u8| if byte.is_ascii() { char::from(*byte).to_string() } else { format!("%{byte:02X}") };
+    std::str::from_utf8(bytes).map_or_else(|_| bytes.iter().map(escape).collect::<String>().into(), Cow::Borrowed)
 }
 
 /// The host that a request was itself sent to, whatever is said about it.
@@ -64,10 +72,11 @@ struct Place<'a> {
 }
 
 impl<'a> Place<'a> {
-    /// `None`: no provider stands in front of the request's host.
+    /// `None`: no provider with an application stands in front of the request's host.
     fn find(app: &'a App, origin: &'a Origin, headers: &'a HeaderMap, request: Forwarded) -> Option<Self> {
         let snapshot = app.store().snapshot();
         let at = app.keeper.routes(&snapshot).find(&request.host)?;
+        Application::of_provider(&snapshot, at.pk())?;
         Some(Self { app, origin, headers, snapshot, request, at })
     }
 
@@ -93,24 +102,26 @@ impl<'a> Place<'a> {
 impl App {
     /// `https://id.example`: where browsers find this installation, from other hosts.
     fn installation(&self, snapshot: &Snapshot) -> Option<String> {
-        let told = Outpost::embedded(snapshot).and_then(|(_, outpost)| outpost.host());
-        told.or_else(|| self.options.base_url.as_deref().map(|base| base.trim_end_matches('/').to_owned()))
+        let outpost = Outpost::embedded(snapshot).map(|(_, outpost)| outpost);
+        let base_url = || self.options.base_url.as_deref().map(|base| base.trim_end_matches('/').to_owned());
+        outpost.and_then(Outpost::host).or_else(base_url).or_else(|| outpost.and_then(Outpost::learned_host))
     }
 
     /// Where an administrator signs in is where browsers find this installation, as long as nobody says otherwise: the embedded outpost
-    /// remembers it. That it cannot is no reason not to let her in.
+    /// remembers it, and a name of the network rather than an address or a name of the machine itself, where set-up often begins. That it
+    /// cannot is no reason not to let her in.
     pub(crate) async fn learn_installation(&self, origin: &Origin, change: &CookieChange) {
         let CookieChange::Set { user: Some(user), .. } = change else { return };
         let snapshot = self.store().snapshot();
-        let Some((at, outpost)) = Outpost::embedded(&snapshot).filter(|_| self.installation(&snapshot).is_none()) else { return };
+        let learns = |outpost: &Outpost| self.options.base_url.is_none() && outpost.learns(&origin.base());
+        let Some((at, outpost)) = Outpost::embedded(&snapshot).filter(|(_, outpost)| learns(outpost)) else { return };
         let kept = async {
             let person = self.runner.directory().person(*user).await?;
             if !person.is_some_and(|person| person.is_superuser()) {
                 return Ok(());
             }
-            let mut config = outpost.config.clone();
-            config.insert("authentik_host".into(), origin.base().into());
-            self.store().write(|draft| draft.patch(at, &json!({ "config": config }))).await
+            let outpost = Outpost { learned_host: origin.base(), ..outpost.clone() };
+            self.store().write(|draft| draft.set(at, &outpost)).await
         };
         if let Err(error) = kept.await {
             tracing::warn!(%error, "the embedded outpost does not know where this installation is");

@@ -72,8 +72,8 @@ pub struct ApplicationShown {
     meta_icon_themed_urls: Option<Value>,
 }
 
-/// Names that stand for endpoints where an application's could.
-const RESERVED: [&str; 6] = ["authorize", "token", "device", "userinfo", "introspect", "revoke"];
+/// Names that stand for endpoints where an application's could: below `/application/o/`, and the API's list of what can be asked for.
+const RESERVED: [&str; 7] = ["authorize", "token", "device", "userinfo", "introspect", "revoke", "requestable"];
 
 impl Kind for Application {
     const META: Meta = Meta {

@@ -52,7 +52,7 @@ impl Kind for ExpressionPolicy {
         self.expression.check(&["expression"], errors);
     }
 
-    fn remarks(&self, remarks: &mut Errors) {
+    fn remarks(&self, _: &Row<'_>, remarks: &mut Errors) {
         self.expression.remark(&["expression"], remarks);
     }
 }

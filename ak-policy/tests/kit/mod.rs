@@ -116,7 +116,7 @@ impl House {
         let snapshot = self.store.snapshot();
         let policy = snapshot.all::<ak_policy::kinds::ExpressionPolicy>().find(|(_, policy)| policy.expression.source() == text);
         let (at, _) = policy.unwrap_or_else(|| panic!("{text} is saved"));
-        snapshot.object(at.pk()).and_then(|object| object.body()).map(|body| body.remarks().value()).unwrap_or_default()
+        snapshot.remarks(at.pk()).value()
     }
 
     pub(crate) async fn person(&self, name: &str, groups: &[Uuid]) -> Person {

@@ -69,7 +69,7 @@ impl Kind for ScopeMapping {
         }
     }
 
-    fn remarks(&self, remarks: &mut Errors) {
+    fn remarks(&self, _: &Row<'_>, remarks: &mut Errors) {
         self.expression.remark(&["expression"], remarks);
     }
 }

@@ -10,14 +10,22 @@ pub fn name(provider: &ProxyProvider) -> String {
     format!("authentik_proxy_{}", hex::encode([a, b, c, d]))
 }
 
-/// The name of the cookie by which a browser is known on its way through signing in.
+/// The name of the cookie by which a browser is known on its way through signing in. Where only the host itself may set one of that name, no
+/// other host of the domain can give a browser a mark that it knows.
 pub fn login_name(provider: &ProxyProvider) -> String {
-    format!("{}_login", name(provider))
+    let is_own = provider.external_host.is_https() && provider.domain().is_empty();
+    format!("{}{}_login", if is_own { "__Host-" } else { "" }, name(provider))
 }
 
-/// `Set-Cookie` for a value, until the browser is closed.
-pub fn set(provider: &ProxyProvider, name: &str, value: &str) -> String {
-    format!("{name}={value}; {}", attributes(provider))
+/// `Set-Cookie` for the mark of a browser that signs in, until it is closed.
+pub fn set_login(provider: &ProxyProvider, mark: &str) -> String {
+    format!("{}={mark}; {}", login_name(provider), attributes(provider))
+}
+
+/// `Set-Cookie` for a session, a second longer than it lasts: that it is over, the server says, and not the browser.
+pub fn set_session(provider: &ProxyProvider, key: &str) -> String {
+    let seconds = provider.access_token_validity.duration().num_seconds().saturating_add(1);
+    format!("{}={key}; {}; Max-Age={seconds}", name(provider), attributes(provider))
 }
 
 /// `Set-Cookie` that takes one away.
@@ -44,9 +52,13 @@ mod tests {
         let app = single("https://app.example");
         // printf client | sha256sum
         assert_eq!(name(&app), "authentik_proxy_948fe603");
-        assert_eq!(set(&app, "n", "v"), "n=v; Path=/; HttpOnly; SameSite=Lax; Secure");
+        assert_eq!(set_session(&app, "v"), "authentik_proxy_948fe603=v; Path=/; HttpOnly; SameSite=Lax; Secure; Max-Age=86401");
+        let mark = "__Host-authentik_proxy_948fe603_login=v; Path=/; HttpOnly; SameSite=Lax; Secure";
+        assert_eq!(set_login(&app, "v"), mark);
         assert_eq!(clear(&single("http://app.example"), "n"), "n=; Path=/; HttpOnly; SameSite=Lax; Max-Age=0");
         let all = domain("https://auth.example.com", ".example.com");
-        assert_eq!(set(&all, "n", "v"), "n=v; Path=/; HttpOnly; SameSite=Lax; Secure; Domain=example.com");
+        let mark = "authentik_proxy_948fe603_login=v; Path=/; HttpOnly; SameSite=Lax; Secure; Domain=example.com";
+        assert_eq!(set_login(&all, "v"), mark);
+        assert_eq!(login_name(&single("http://app.example")), "authentik_proxy_948fe603_login");
     }
 }

@@ -1,15 +1,28 @@
 //! Where a browser may be led once somebody has signed in.
 
+use std::borrow::Cow;
+
 use super::forwarded::endpoint;
 use super::host::Host;
 use super::provider::{ProxyMode, ProxyProvider};
 
-/// The longest address that is kept and led to, in bytes.
-pub const MAX_URL: usize = 8192;
+/// The longest address that is asked about and led to, in bytes.
+pub const MAX_URL: usize = 64 * 1024;
+
+/// A query with everything that is not ASCII percent-encoded, as browsers do: reverse proxies pass it on as it came.
+pub(super) fn escaped(query: &str) -> Cow<'_, str> {
+    if query.is_ascii() {
+        return Cow::Borrowed(query);
+    }
+    let escape = |byte: u8| if byte.is_ascii() { char::from(byte).to_string() } else { format!("%{byte:02X}") };
+    query.bytes().map(escape).collect::<String>().into()
+}
 
 /// The address that `rd` means for a provider, if it may be led to: on its own host, or in its domain; nothing of it is changed but that it
 /// is on TLS where the provider is. What begins with `/` is on the provider's host. `None`: nowhere; the caller leads to the provider's start.
 pub fn destination(provider: &ProxyProvider, rd: &str) -> Option<String> {
+    let (start, query) = rd.split_at(rd.find('?').unwrap_or(rd.len()));
+    let rd = &*format!("{start}{}", escaped(query));
     if rd.len() > MAX_URL || !rd.bytes().all(|b| b.is_ascii_graphic()) {
         return None;
     }
@@ -43,9 +56,10 @@ pub fn destination(provider: &ProxyProvider, rd: &str) -> Option<String> {
 }
 
 /// The address that the query of a way to sign in wants. nginx cannot encode one: where it stands as it is, the whole rest belongs to it.
+/// ingress-nginx encodes the path and leaves scheme and host: where the host seems to hold escapes, all of it is encoded.
 pub fn wanted(query: &str) -> Option<String> {
     if let Some(rest) = query.strip_prefix("rd=")
-        && (rest.starts_with('/') || split(rest).is_some())
+        && (rest.starts_with('/') || split(rest).is_some_and(|(_, authority, _)| !authority.contains('%')))
     {
         return Some(rest.to_owned());
     }
@@ -148,6 +162,8 @@ mod tests {
             ("rd=https%3A%2F%2Fapp.example%2Fa%3Fb%3Dc%26d%3D%252F", Some("https://app.example/a?b=c&d=%2F")),
             ("rd=https://app.example/a?b=c&d=%2F", Some("https://app.example/a?b=c&d=%2F")),
             ("rd=/a?b=c&d=e+f", Some("/a?b=c&d=e+f")),
+            ("rd=https://app.example%2Fdeep%3Fa%3Db%26c%3D%252F", Some("https://app.example/deep?a=b&c=%2F")),
+            ("rd=https://app.example:8443%2F&x=y", Some("https://app.example:8443/")),
             ("x=y&rd=%2Fa", Some("/a")),
             ("rd=", Some("")),
             ("x=y", None),
@@ -155,6 +171,30 @@ mod tests {
         ] {
             assert_eq!(wanted(query).as_deref(), rd, "{query}");
         }
+    }
+
+    #[test]
+    fn what_is_half_encoded_leads_nowhere_else_either() {
+        let app = single("https://app.example");
+        for query in [
+            "rd=https://app.example%2eevil.example/",
+            "rd=https://app.example%40evil.example/",
+            "rd=https://evil.example%2F%2Fapp.example/",
+            "rd=https://evil.example%23@app.example/",
+            "rd=https://app.example%5C@evil.example/",
+            "rd=https://app.example%252Fdeep",
+            "rd=https://app.example%0D%0A/",
+        ] {
+            assert_eq!(destination(&app, &wanted(query).unwrap()), None, "{query}");
+        }
+    }
+
+    #[test]
+    fn letters_of_the_world_are_led_to_as_browsers_write_them() {
+        let app = single("https://app.example");
+        assert_eq!(destination(&app, "/suche?q=ä€").as_deref(), Some("https://app.example/suche?q=%C3%A4%E2%82%AC"));
+        let longest = format!("/?{}", "x".repeat(MAX_URL - 2));
+        assert!(destination(&app, &longest).is_some() && destination(&app, &format!("{longest}x")).is_none());
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! What a reverse proxy says of the request that it asks about.
 
-use super::destination::MAX_URL;
+use std::borrow::Cow;
+
+use super::destination::{MAX_URL, escaped};
 use super::host::Host;
 
 /// The reverse proxy that asks.
@@ -34,9 +36,9 @@ pub struct Told<'a> {
     /// `X-Forwarded-Proto`.
     pub protos: Vec<&'a str>,
     /// `X-Forwarded-Uri`.
-    pub uris: Vec<&'a str>,
+    pub uris: Vec<Cow<'a, str>>,
     /// `X-Original-URL`.
-    pub original_urls: Vec<&'a str>,
+    pub original_urls: Vec<Cow<'a, str>>,
 }
 
 /// What the question itself was sent to: what counts where nothing is said.
@@ -57,6 +59,8 @@ pub struct Forwarded {
     pub host: Host,
     /// Path and query.
     pub target: String,
+    /// Whether the path was told, and is not only presumed.
+    pub is_told: bool,
 }
 
 /// What a reverse proxy says cannot be believed: nothing is let through for it.
@@ -81,10 +85,10 @@ fn only<'a>(lines: &[&'a str]) -> Result<Option<&'a str>, BadForwarded> {
 }
 
 /// The one line of a header whose values may hold commas.
-fn line<'a>(lines: &[&'a str]) -> Result<Option<&'a str>, BadForwarded> {
+fn line<'a>(lines: &'a [Cow<'_, str>]) -> Result<Option<&'a str>, BadForwarded> {
     match lines {
         [] => Ok(None),
-        [first, rest @ ..] if rest.iter().all(|other| other == first) => Ok(Some(first)),
+        [first, rest @ ..] if rest.iter().all(|other| other == first) => Ok(Some(first.as_ref())),
         _ => Err(BadForwarded::Contradiction),
     }
 }
@@ -98,11 +102,13 @@ fn is_https(scheme: &str) -> Option<bool> {
     }
 }
 
-/// A path with its query as it stands in a request; the start where there is none.
+/// A path with its query as it stands in a request, the query in ASCII; the start where there is none.
 fn target(text: &str) -> Result<String, BadForwarded> {
     let text = if text.is_empty() { "/" } else { text };
-    let fits = text.starts_with('/') && text.len() <= MAX_URL && text.bytes().all(|b| b.is_ascii_graphic());
-    if fits { Ok(text.to_owned()) } else { Err(BadForwarded::Target) }
+    let (path, query) = text.split_at(text.find('?').unwrap_or(text.len()));
+    let target = format!("{path}{}", escaped(query));
+    let fits = text.starts_with('/') && text.len() <= MAX_URL && target.bytes().all(|b| b.is_ascii_graphic());
+    if fits { Ok(target) } else { Err(BadForwarded::Target) }
 }
 
 impl Forwarded {
@@ -112,18 +118,21 @@ impl Forwarded {
     /// Where it contradicts itself, or says what cannot be.
     pub fn parse(asker: Asker, told: Option<&Told<'_>>, own: Own<'_>) -> Result<Self, BadForwarded> {
         match (asker, told) {
-            (_, None) => Self::new(own.https, own.host, "/"),
+            (_, None) => Self::presumed(own.https, own.host),
             // It leaves what came from the browser in the other headers, so they say nothing.
             (Asker::Nginx, Some(told)) => match line(&told.original_urls)? {
                 Some(url) => Self::of_url(url),
-                None => Self::new(own.https, own.host, "/"),
+                None => Self::presumed(own.https, own.host),
             },
             (Asker::Traefik | Asker::Caddy, Some(told)) => {
                 let host = only(&told.hosts)?.filter(|host| !host.is_empty()).unwrap_or(own.host);
                 // A chain of proxies may have several hops: the browser's is the first. Where it does not matter, nothing depends on it.
                 let proto = told.protos.first().and_then(|line| line.split(',').next()).map(str::trim);
                 let https = proto.and_then(is_https).unwrap_or(own.https);
-                Self::new(https, host, line(&told.uris)?.unwrap_or_default())
+                match line(&told.uris)?.filter(|uri| !uri.is_empty()) {
+                    Some(uri) => Self::new(https, host, uri),
+                    None => Self::presumed(https, host),
+                }
             }
         }
     }
@@ -138,7 +147,12 @@ impl Forwarded {
 
     fn new(https: bool, host: &str, text: &str) -> Result<Self, BadForwarded> {
         let host = Host::parse(host).ok_or(BadForwarded::Host)?.in_scheme(https);
-        Ok(Self { https, host, target: target(text)? })
+        Ok(Self { https, host, target: target(text)?, is_told: true })
+    }
+
+    /// Nobody says which path was asked for: it is taken to be the start, which opens nothing that is open by its path.
+    fn presumed(https: bool, host: &str) -> Result<Self, BadForwarded> {
+        Self::new(https, host, "/").map(|request| Self { is_told: false, ..request })
     }
 
     fn of_url(url: &str) -> Result<Self, BadForwarded> {
@@ -166,6 +180,11 @@ impl Forwarded {
     /// The query; empty where there is none.
     pub fn query(&self) -> &str {
         self.target.split_once('?').map_or("", |(_, query)| query)
+    }
+
+    /// Whether the path is one of ours, whatever there is at it.
+    pub fn is_ours(&self) -> bool {
+        self.path().strip_prefix(OURS).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     }
 
     /// The endpoint of ours that was really meant, if one was.
@@ -221,7 +240,7 @@ mod tests {
     const OWN: Own<'static> = Own { host: "id.example:9000", https: false };
 
     fn told<'a>(host: &'a str, proto: &'a str, uri: &'a str) -> Told<'a> {
-        Told { hosts: vec![host], protos: vec![proto], uris: vec![uri], original_urls: Vec::new() }
+        Told { hosts: vec![host], protos: vec![proto], uris: vec![uri.into()], original_urls: Vec::new() }
     }
 
     fn parse(asker: Asker, told: &Told<'_>) -> Result<String, BadForwarded> {
@@ -235,7 +254,7 @@ mod tests {
             assert_eq!(parse(asker, &asked).unwrap(), "https://app.example/a/b?c=d&e=f,g");
         }
         let original =
-            Told { original_urls: vec!["https://app.example:8443/a?b=%20"], ..told("evil.example", "http", "/forged") };
+            Told { original_urls: vec!["https://app.example:8443/a?b=%20".into()], ..told("evil.example", "http", "/forged") };
         assert_eq!(parse(Asker::Nginx, &original).unwrap(), "https://app.example:8443/a?b=%20");
         assert_eq!(parse(Asker::Nginx, &asked).unwrap(), "http://id.example:9000/", "what a browser can have sent says nothing");
         assert_eq!(parse(Asker::Traefik, &told("app.example:443", "https", "/")).unwrap(), "https://app.example/");
@@ -246,7 +265,27 @@ mod tests {
         assert_eq!(parse(Asker::Traefik, &Told::default()).unwrap(), "http://id.example:9000/");
         let nobody = Forwarded::parse(Asker::Traefik, None, OWN).unwrap();
         assert_eq!(nobody.url(), "http://id.example:9000/", "who is not trusted says nothing");
-        assert_eq!(parse(Asker::Caddy, &Told { uris: vec!["/x"], ..Told::default() }).unwrap(), "http://id.example:9000/x");
+        assert_eq!(
+            parse(Asker::Caddy, &Told { uris: vec!["/x".into()], ..Told::default() }).unwrap(),
+            "http://id.example:9000/x"
+        );
+    }
+
+    #[test]
+    fn a_path_that_is_presumed_is_none_that_was_told() {
+        let is_told = |asker, told: Option<&Told<'_>>| Forwarded::parse(asker, told, OWN).unwrap().is_told;
+        let original = Told { original_urls: vec!["https://app.example".into()], ..Told::default() };
+        let uri = told("app.example", "https", "/");
+        assert!(is_told(Asker::Nginx, Some(&original)) && is_told(Asker::Traefik, Some(&uri)));
+        for (asker, told) in [
+            (Asker::Nginx, Some(&uri)),
+            (Asker::Nginx, None),
+            (Asker::Traefik, Some(&original)),
+            (Asker::Caddy, Some(&told("app.example", "https", ""))),
+            (Asker::Caddy, None),
+        ] {
+            assert!(!is_told(asker, told), "{asker:?} {told:?}");
+        }
     }
 
     #[test]
@@ -257,7 +296,7 @@ mod tests {
         assert_eq!(parse(Asker::Caddy, &listed), Err(BadForwarded::Contradiction));
         let same = Told { hosts: vec!["a.example, A.example", "a.example"], ..Told::default() };
         assert_eq!(parse(Asker::Caddy, &same).unwrap(), "http://a.example/");
-        let uris = Told { uris: vec!["/public", "/admin"], ..Told::default() };
+        let uris = Told { uris: vec!["/public".into(), "/admin".into()], ..Told::default() };
         assert_eq!(parse(Asker::Traefik, &uris), Err(BadForwarded::Contradiction));
         for host in ["a b", "a@b", "a/b", "a.example:x", "a\\b"] {
             assert_eq!(parse(Asker::Traefik, &told(host, "https", "/")), Err(BadForwarded::Host), "{host}");
@@ -265,10 +304,11 @@ mod tests {
         for uri in ["x", "http://b.example/", "/a b", "/a\u{7f}", "/ä", "*"] {
             assert_eq!(parse(Asker::Traefik, &told("a.example", "https", uri)), Err(BadForwarded::Target), "{uri}");
         }
+        assert_eq!(parse(Asker::Caddy, &told("a.example", "https", "/?q=ä")).unwrap(), "https://a.example/?q=%C3%A4");
         let long = format!("/{}", "x".repeat(MAX_URL));
         assert_eq!(parse(Asker::Traefik, &told("a.example", "https", &long)), Err(BadForwarded::Target));
         for url in ["a.example/", "ftp://a.example/", "https:///x", "https://u@a.example/", "https://a.example?x"] {
-            let told = Told { original_urls: vec![url], ..Told::default() };
+            let told = Told { original_urls: vec![url.into()], ..Told::default() };
             assert!(parse(Asker::Nginx, &told).is_err(), "{url}");
         }
     }
@@ -298,7 +338,7 @@ mod tests {
         fn whatever_is_said_is_refused_or_is_an_address(host in "\\PC{0,20}", proto in "\\PC{0,8}", uri in "\\PC{0,40}") {
             for asker in [Asker::Traefik, Asker::Caddy, Asker::Nginx] {
                 let original = format!("{proto}://{host}{uri}");
-                let told = Told { original_urls: vec![&original], ..told(&host, &proto, &uri) };
+                let told = Told { original_urls: vec![original.into()], ..told(&host, &proto, &uri) };
                 if let Ok(forwarded) = Forwarded::parse(asker, Some(&told), OWN) {
                     let url = url::Url::parse(&forwarded.url()).unwrap();
                     let name = url.host_str().unwrap_or_default().to_owned();

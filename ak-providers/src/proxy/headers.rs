@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::provider::ProxyProvider;
 
 /// The headers of every answer that lets a request through, empty where there is nothing to tell: what a browser has sent itself under
-/// these names must not reach the application.
+/// these names must not reach the application. Traefik and nginx, and Caddy up to 2.9, overwrite it with nothing; see [`left_standing`].
 pub const IDENTITY: [&str; 12] = [
     "x-authentik-username",
     "x-authentik-groups",
@@ -143,6 +143,14 @@ pub fn is_disguised(name: &str) -> bool {
     name.contains('_') && name.to_ascii_lowercase().replace('_', "-").starts_with("x-authentik-")
 }
 
+/// The header of [`IDENTITY`] that a request bears and the answer to it leaves empty, if there is one.
+///
+/// Since 2.10, Caddy's `copy_headers` skips what is empty in the answer and passes on what the browser has sent under that name. Nothing in
+/// an answer takes it away there, so such a request cannot be let through.
+pub fn left_standing(bears: impl Fn(&str) -> bool, tells: impl Fn(&str) -> bool) -> Option<&'static str> {
+    IDENTITY.into_iter().find(|name| bears(name) && !tells(name))
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -207,6 +215,15 @@ mod tests {
         let told = headers(&single("https://a.example"), claims);
         assert_eq!((&told["x-team"], &told["x-level"], &told["x-authentik-username"]), (&json!("blue"), &json!("3"), &json!("")));
         assert_eq!(told.len(), IDENTITY.len() + 2, "{told:?}");
+    }
+
+    #[test]
+    fn what_an_answer_leaves_empty_is_left_standing() {
+        let email = |name: &str| name == "x-authentik-email";
+        assert_eq!(left_standing(email, email), None);
+        assert_eq!(left_standing(email, |name| !email(name)), Some("x-authentik-email"));
+        assert_eq!(left_standing(|_| false, |_| false), None);
+        assert_eq!(left_standing(|name| name == "x-authentik-anything", |_| false), None);
     }
 
     #[test]

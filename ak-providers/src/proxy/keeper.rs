@@ -3,7 +3,7 @@
 use std::sync::{Arc, PoisonError, RwLock};
 
 use ak_flows::Directory;
-use ak_policy::Application;
+use ak_policy::{Application, Denial};
 use ak_store::directory::Person;
 use ak_store::model::{Ref, Snapshot, Store};
 use ak_store::records::{Durability, Grant, GrantKind};
@@ -11,6 +11,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
+use super::credentials::Credentials;
 use super::headers::{About, of_claims};
 use super::memory::{Known, Memory};
 use super::provider::ProxyProvider;
@@ -32,6 +33,16 @@ struct SessionData {
 pub struct Admission {
     /// Headers of the answer.
     pub headers: Vec<(String, String)>,
+}
+
+/// What is found by a proof.
+pub enum Verdict {
+    /// She may pass.
+    Admitted(Arc<Admission>),
+    /// It is a live session's, and policies refuse the person.
+    Refused(Box<Denial>),
+    /// It proves nothing.
+    Nobody,
 }
 
 /// By what somebody wants to pass.
@@ -62,7 +73,8 @@ const MAX_PROOF: usize = 16 * 1024;
 
 /// What a look has found.
 struct Found {
-    grant: Option<Grant>,
+    /// The browser's session with this installation that it ends with.
+    session: Option<[u8; 32]>,
     person: Person,
     claims: Arc<Map<String, Value>>,
     expires: DateTime<Utc>,
@@ -85,9 +97,11 @@ impl Keeper {
         made
     }
 
-    /// Who may pass by `proof`. `None`: nobody.
+    /// Who may pass by `proof`.
     ///
-    /// What was found counts for half a second more, so that a page with many parts costs one look; whatever ends a session ends it here
+    /// Policies are asked about a session at the address where it was last seen by this installation: a reverse proxy may not say from where
+    /// a request comes, and what let somebody sign in would then refuse her at once. About credentials they are asked at the address of the
+    /// request. What was found counts for half a second more, so that a page with many parts costs one look; whatever ends a session ends it here
     /// within that time. A change of the configuration counts at once.
     pub async fn admit(
         &self,
@@ -95,41 +109,51 @@ impl Keeper {
         at: Ref<ProxyProvider>,
         proof: Proof<'_>,
         from: &From,
-    ) -> Result<Option<Arc<Admission>>, Failure> {
-        let (Some(client), Some(provider)) = (Client::of(snapshot, Ref::new(at.pk())), snapshot.get(at)) else { return Ok(None) };
-        let text = match proof {
-            Proof::Session(key) | Proof::Credentials(key) => key,
+    ) -> Result<Verdict, Failure> {
+        let (Some(client), Some(provider)) = (Client::of(snapshot, Ref::new(at.pk())), snapshot.get(at)) else {
+            return Ok(Verdict::Nobody);
+        };
+        let (text, ip) = match proof {
+            Proof::Session(key) => (key, None),
+            Proof::Credentials(key) => (key, from.ip),
         };
         if text.is_empty() || text.len() > MAX_PROOF {
-            return Ok(None);
+            return Ok(Verdict::Nobody);
         }
         let place = Memory::place(at.pk(), matches!(proof, Proof::Session(_)), text);
         let (now, ticks) = (self.store.clock().now(), self.store.clock().monotonic_micros());
         let known = self.memory.get(&place).filter(|known| known.revision == snapshot.revision());
         if let Some(known) = &known
             && ticks.saturating_sub(known.looked) < FRESH
-            && known.ip == from.ip
+            && known.ip == ip
             && now < known.expires
         {
-            return Ok(Some(known.admission.clone()));
+            return Ok(Verdict::Admitted(known.admission.clone()));
         }
+        let settled = known.as_ref().filter(|known| known.ip == ip && ticks.saturating_sub(known.decided) < DECIDED);
         let found = match proof {
             Proof::Session(key) => self.by_session(client, key, now).await?,
-            Proof::Credentials(header) => self.by_credentials(snapshot, client, header, known.as_ref(), from, now).await?,
+            Proof::Credentials(header) => {
+                let known = known.as_ref().map(|known| (known, settled.is_some()));
+                self.by_credentials(snapshot, client, header, known, from, now).await?
+            }
         };
         let Some(found) = found else {
             self.memory.forget(&place);
-            return Ok(None);
+            return Ok(Verdict::Nobody);
         };
-        let settled = known.as_ref().filter(|known| known.ip == from.ip && ticks.saturating_sub(known.decided) < DECIDED);
         let decided = match settled {
             Some(known) => known.decided,
-            None if self.issuer.may_open(snapshot, &client, &found.person, from).await? => ticks,
             None => {
-                // She signs in once more, and is told there why she may not.
-                self.end_grant(found.grant.as_ref()).await?;
-                self.memory.forget(&place);
-                return Ok(None);
+                let from = self.seen_at(found.session, from, now).await?;
+                if let Some(denial) = self.issuer.denial(snapshot, &client, &found.person, &from).await? {
+                    self.memory.forget(&place);
+                    return Ok(match proof {
+                        Proof::Session(_) => Verdict::Refused(Box::new(denial)),
+                        Proof::Credentials(_) => Verdict::Nobody,
+                    });
+                }
+                ticks
             }
         };
         let admission = match known.filter(|known| known.claims == found.claims) {
@@ -137,17 +161,17 @@ impl Keeper {
             None => Arc::new(admission(snapshot, client, provider, &found.claims)?),
         };
         let Found { claims, expires, .. } = found;
-        let known = Known {
-            admission: admission.clone(),
-            revision: snapshot.revision(),
-            looked: ticks,
-            decided,
-            ip: from.ip,
-            claims,
-            expires,
-        };
+        let known =
+            Known { admission: admission.clone(), revision: snapshot.revision(), looked: ticks, decided, ip, claims, expires };
         self.memory.keep(place, known, ticks);
-        Ok(Some(admission))
+        Ok(Verdict::Admitted(admission))
+    }
+
+    /// Where the browser's session with this installation was last seen; where there is none, `from`.
+    async fn seen_at(&self, session: Option<[u8; 32]>, from: &From, now: DateTime<Utc>) -> Result<From, Failure> {
+        let Some(id) = session else { return Ok(from.clone()) };
+        let session = self.store.read().await?.sessions().lookup(&id, now).await?;
+        Ok(From { ip: session.and_then(|session| session.last_ip), ..from.clone() })
     }
 
     async fn by_session(&self, client: Client<'_>, key: &str, now: DateTime<Utc>) -> Result<Option<Found>, Failure> {
@@ -159,16 +183,17 @@ impl Keeper {
         let data: SessionData = serde_json::from_value(grant.data.clone())
             .map_err(|error| Failure::Broken(format!("a session with an application cannot be read: {error}")))?;
         let expires = grant.expires;
-        Ok(Some(Found { grant: Some(grant), person, claims: Arc::new(data.claims), expires }))
+        Ok(Some(Found { session: grant.session, person, claims: Arc::new(data.claims), expires }))
     }
 
-    /// By a token of the provider's own, or by the name of an account and an app password of it.
+    /// By a token of the provider's own, or by the name of an account and an app password of it. `known`: what is known of them, and
+    /// whether it was found out lately.
     async fn by_credentials(
         &self,
         snapshot: &Snapshot,
         client: Client<'_>,
         header: &str,
-        known: Option<&Known>,
+        known: Option<(&Known, bool)>,
         from: &From,
         now: DateTime<Utc>,
     ) -> Result<Option<Found>, Failure> {
@@ -182,14 +207,16 @@ impl Keeper {
                 let Some(user) = user.filter(|_| key.is_some()) else { return Ok(None) };
                 let person = self.directory.person(user.pk).await?.filter(|person| person.user.is_active);
                 let Some(person) = person else { return Ok(None) };
-                // The token of a moment ago still tells who she is; a new one for every request would fill the store.
-                if let Some(known) = known.filter(|known| now < known.expires) {
-                    return Ok(Some(Found { grant: None, person, claims: known.claims.clone(), expires: known.expires }));
+                // The token of before still tells who she is, as long as a new one would say the same: one every minute would fill the store.
+                if let Some((known, lately)) = known.filter(|(known, _)| now < known.expires)
+                    && (lately || self.issuer.would_say(snapshot, &client, &person, &known.claims, from).await?)
+                {
+                    return Ok(Some(Found { session: None, person, claims: known.claims.clone(), expires: known.expires }));
                 }
                 let request = [("grant_type", "client_credentials"), ("username", &name), ("password", &password)];
                 let Some(token) = self.token(client, &request, from).await? else { return Ok(None) };
                 let found = self.by_token(snapshot, client, &token, now).await?;
-                Ok(found.map(|found| Found { grant: None, person, ..found }))
+                Ok(found.map(|found| Found { person, ..found }))
             }
             None => Ok(None),
         }
@@ -209,7 +236,7 @@ impl Keeper {
         let Some(grant) = grant.filter(own) else { return Ok(None) };
         let Some(person) = self.issuer.holder(&mut *repo, &grant, now).await? else { return Ok(None) };
         let expires = grant.expires;
-        Ok(Some(Found { grant: None, person, claims: Arc::new(claims), expires }))
+        Ok(Some(Found { session: None, person, claims: Arc::new(claims), expires }))
     }
 
     /// An access token, asked for as the provider's client asks. `None`: what it was asked for with is not good (any more).
@@ -294,60 +321,4 @@ fn admission(
         version: concat!("goauthentik.io/outpost/", env!("CARGO_PKG_VERSION")),
     };
     Ok(Admission { headers: of_claims(provider, claims, &about) })
-}
-
-/// Credentials in a request.
-#[derive(PartialEq, Eq)]
-enum Credentials {
-    /// A token (RFC 6750, section 2.1), or one in the place of a password.
-    Token(String),
-    /// The name of an account, and an app password (RFC 7617).
-    Account(String, String),
-}
-
-/// The name that says that the password is a token.
-const TOKEN_USER: &str = "goauthentik.io/token";
-
-impl Credentials {
-    fn parse(header: &str) -> Option<Self> {
-        use base64::Engine as _;
-        let (scheme, value) = header.split_once(' ')?;
-        let value = value.trim();
-        if scheme.eq_ignore_ascii_case("bearer") {
-            return Some(Self::Token(value.to_owned()));
-        }
-        if !scheme.eq_ignore_ascii_case("basic") {
-            return None;
-        }
-        let text = String::from_utf8(base64::engine::general_purpose::STANDARD.decode(value).ok()?).ok()?;
-        let (name, password) = text.split_once(':')?;
-        Some(match name {
-            TOKEN_USER => Self::Token(password.to_owned()),
-            name => Self::Account(name.to_owned(), password.to_owned()),
-        })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn credentials_are_tokens_or_accounts() {
-        let account = |name: &str, password: &str| Some(Credentials::Account(name.into(), password.into()));
-        let token = |text: &str| Some(Credentials::Token(text.into()));
-        for (header, expected) in [
-            ("Bearer abc", token("abc")),
-            ("bearer  abc ", token("abc")),
-            ("Basic YWRhOnBhOnNz", account("ada", "pa:ss")),
-            ("BASIC Z29hdXRoZW50aWsuaW8vdG9rZW46YWJj", token("abc")),
-            ("Basic YWRh", None),
-            ("Basic %%%", None),
-            ("Basic /w==", None),
-            ("Digest x", None),
-            ("Bearer", None),
-        ] {
-            assert!(Credentials::parse(header) == expected, "{header}");
-        }
-    }
 }

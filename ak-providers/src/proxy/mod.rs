@@ -5,6 +5,7 @@
 //! session signs in by its authorization endpoint, and [`Keeper`] redeems the code and keeps the session.
 
 pub mod cookie;
+mod credentials;
 mod decide;
 mod destination;
 mod forwarded;
@@ -17,12 +18,12 @@ mod routes;
 mod skip;
 mod state;
 
-pub use decide::{Refusal, authorize_url, refuse, start_url};
+pub use decide::{MAX_AUTHORIZATION, MAX_STATE, Refusal, authorize_url, refuse, start_url};
 pub use destination::{MAX_URL, destination, wanted};
 pub use forwarded::{Asker, BadForwarded, Endpoint, Forwarded, Own, Told, endpoint};
-pub use headers::{About, IDENTITY, is_disguised, of_claims, of_nobody};
+pub use headers::{About, IDENTITY, is_disguised, left_standing, of_claims, of_nobody};
 pub use host::Host;
-pub use keeper::{Admission, Keeper, Proof};
+pub use keeper::{Admission, Keeper, Proof, Verdict};
 pub use provider::{ExternalHost, ProxyMode, ProxyProvider};
 pub use routes::Routes;
 pub use skip::SkipPaths;

@@ -4,17 +4,19 @@ use std::borrow::Cow;
 use std::sync::OnceLock;
 
 use ak_policy::Provider;
-use ak_store::model::{Errors, Fill, Key, Kind, Meta, Roles, Row, Secret, Span, Target};
+use ak_store::model::{Errors, Fill, Key, Kind, Meta, Ref, Roles, Row, Secret, Span, Target};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use serde_json::{Map, Value, json};
 use url::Url;
 use uuid::Uuid;
 
+use super::forwarded::endpoint;
 use super::host::Host;
 use super::skip::SkipPaths;
 use crate::oauth2::provider::{ClientType, GrantType, IssuerMode, LogoutMethod, SubMode};
 use crate::oauth2::redirect_uri::{RedirectUri, RedirectUriType};
+use crate::oauth2::scope::OFFLINE_ACCESS;
 use crate::oauth2::{OAuth2Client, OAuth2Provider};
 use crate::outpost::Outpost;
 use crate::provider::{ProviderFields, ProviderShown};
@@ -32,10 +34,12 @@ pub enum ProxyMode {
     ForwardDomain,
 }
 
-/// Where browsers find an application: its scheme and host count. It stays as it was written.
+/// Where browsers find an application. For whom it is, its scheme and host say; who is led there comes to all of it. It stays as it was
+/// written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ExternalHost {
     text: String,
+    url: String,
     https: bool,
     host: Host,
 }
@@ -54,7 +58,9 @@ impl ExternalHost {
             Some(port) => format!("{}:{port}", url.host_str()?),
             None => url.host_str()?.to_owned(),
         })?;
-        Some(Self { text: text.to_owned(), https, host })
+        // Who is led to one of our own endpoints would be led on from there, in circles.
+        let is_ours = endpoint(url.path(), url.query().unwrap_or_default()).is_some();
+        (!is_ours).then(|| Self { text: text.to_owned(), url: url.into(), https, host })
     }
 
     /// Whether browsers come over TLS.
@@ -65,6 +71,11 @@ impl ExternalHost {
     /// The host, without the port that the scheme has anyway.
     pub fn host(&self) -> &Host {
         &self.host
+    }
+
+    /// The whole address, as browsers write it.
+    pub fn url(&self) -> &str {
+        &self.url
     }
 
     /// `https://app.example`.
@@ -246,11 +257,30 @@ impl Kind for ProxyProvider {
             // Browsers would drop the cookie, and people would sign in for ever.
             errors.at(&["external_host"], format!("It is not in the domain {domain}."), "invalid");
         }
+        let is_whole = !self.basic_auth_password_attribute.is_empty() && !self.basic_auth_user_attribute.is_empty();
+        if self.basic_auth_enabled && !is_whole {
+            let message = "The attributes with the name and with the password are needed for that.";
+            errors.at(&["basic_auth_enabled"], message, "invalid");
+        }
         if self.access_token_validity.duration() <= chrono::Duration::zero() {
             errors.at(&["access_token_validity"], "It must last for some time.", "invalid");
         }
         if self.refresh_token_validity.duration() <= chrono::Duration::zero() {
             errors.at(&["refresh_token_validity"], "It must last for some time.", "invalid");
+        }
+    }
+
+    /// Of two in front of the same hosts one waits for the other to go, which is no mistake while applications move; it is told all the same.
+    fn remarks(&self, row: &Row<'_>, remarks: &mut Errors) {
+        let Some((field, place)) = self.place().filter(|_| Outpost::embedded_serves(row.snapshot, row.pk())) else { return };
+        let same = |(at, other): &(Ref<Self>, &Self)| {
+            at.pk() != row.pk()
+                && other.place().is_some_and(|(_, other)| other == place)
+                && Outpost::embedded_serves(row.snapshot, at.pk())
+        };
+        if let Some((_, other)) = row.snapshot.all::<Self>().find(same) {
+            let message = format!("The provider {} is for {place} too, and one of the two is not asked.", other.base.name);
+            remarks.at(&[field], message, "unique");
         }
     }
 
@@ -265,9 +295,9 @@ impl Provider for ProxyProvider {
         &self.base.name
     }
 
-    /// The application itself; a domain holds several, and none is the one.
+    /// The address as it is written; for a domain too, where it may be that of the page that leads to its applications.
     fn launch_url(&self) -> Option<String> {
-        (self.mode != ProxyMode::ForwardDomain).then(|| format!("{}/", self.external_host.origin()))
+        Some(self.external_host.text.clone())
     }
 }
 
@@ -297,9 +327,24 @@ impl ProxyProvider {
         self.cookie_domain.strip_prefix('.').unwrap_or(&self.cookie_domain)
     }
 
+    /// The hosts that it stands in front of, and the field that says so.
+    fn place(&self) -> Option<(&'static str, String)> {
+        match self.mode {
+            ProxyMode::ForwardSingle => Some(("external_host", self.external_host.host().to_string())),
+            ProxyMode::ForwardDomain => Some(("cookie_domain", self.domain().to_owned())),
+            ProxyMode::Proxy => None,
+        }
+    }
+
     /// Where browsers come back to when they have signed in.
     pub fn callback(&self) -> String {
         format!("{}/outpost.goauthentik.io/callback?X-authentik-auth-callback=true", self.external_host.origin())
+    }
+
+    /// What is asked for of the scopes that are offered. A refresh token is of no use here: nobody would redeem it, or take it back.
+    pub fn scopes_to_request(&self, mut offered: Vec<String>) -> Vec<String> {
+        offered.retain(|scope| scope != OFFLINE_ACCESS);
+        offered
     }
 
     fn oauth2(&self) -> &OAuth2Provider {
@@ -364,9 +409,31 @@ pub(crate) mod tests {
         ] {
             assert_eq!(ExternalHost::parse(text).map(|host| host.origin()).as_deref(), Some(origin));
         }
-        for text in ["", "app.example", "ftp://app.example", "https://a@app.example", "https://", "javascript:x"] {
+        for text in [
+            "",
+            "app.example",
+            "ftp://app.example",
+            "https://a@app.example",
+            "https://",
+            "javascript:x",
+            "https://app.example/outpost.goauthentik.io/start",
+            "https://app.example/?X-authentik-logout=true",
+        ] {
             assert_eq!(ExternalHost::parse(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn who_is_led_to_an_external_host_comes_to_all_of_it() {
+        for (text, url) in [
+            ("https://app.example", "https://app.example/"),
+            ("https://App.Example/wiki/?start", "https://app.example/wiki/?start"),
+            ("https://bücher.example/ä", "https://xn--bcher-kva.example/%C3%A4"),
+        ] {
+            let app = single(text);
+            assert_eq!((app.external_host.url(), app.launch_url().as_deref()), (url, Some(text)));
+        }
+        assert!(domain("https://auth.example.com/apps", "example.com").launch_url().is_some());
     }
 
     #[test]

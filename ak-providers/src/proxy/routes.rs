@@ -18,14 +18,14 @@ pub struct Routes {
 }
 
 impl Routes {
-    /// The providers that the embedded outpost serves: its own, and those that no outpost has; of two for the same host the older. One
-    /// without an application lets nobody in, so it stands in front of nothing.
+    /// The providers that the embedded outpost serves: its own, and those that no outpost has; of two for the same host the one that has an
+    /// application, and then the older. One without an application lets nobody in, and keeps its host: what a domain around it lets in was
+    /// never let in there.
     pub fn of(snapshot: &Snapshot) -> Self {
         let mut routes = Self { revision: snapshot.revision(), ..Self::default() };
-        for (at, provider) in snapshot.all::<ProxyProvider>() {
-            if Application::of_provider(snapshot, at.pk()).is_none() || !Outpost::embedded_serves(snapshot, at.pk()) {
-                continue;
-            }
+        let served = snapshot.all::<ProxyProvider>().filter(|(at, _)| Outpost::embedded_serves(snapshot, at.pk()));
+        let (with, without): (Vec<_>, Vec<_>) = served.partition(|(at, _)| Application::of_provider(snapshot, at.pk()).is_some());
+        for (at, provider) in with.into_iter().chain(without) {
             routes.add(at, provider);
         }
         routes

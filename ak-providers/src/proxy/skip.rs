@@ -43,9 +43,9 @@ impl SkipPaths {
     /// Whether everybody may go there. `whole`: the expressions are for whole addresses, without their queries, and not for paths alone.
     ///
     /// A path that the application could read as another one fits nothing: dots, slashes and backslashes in disguise lead around
-    /// protection.
+    /// protection. Nor does one that nobody has told.
     pub fn fits(&self, request: &Forwarded, whole: bool) -> bool {
-        if self.set.is_empty() {
+        if self.set.is_empty() || !request.is_told {
             return false;
         }
         let Some(path) = plain(request.path()) else { return false };
@@ -120,6 +120,13 @@ mod tests {
         assert!(!fits(text, "/private/public/", false) && !fits(text, "/healthy", false) && !fits("", "/", false));
         assert!(!fits("^/$", "/?/", false) || fits("^/$", "/", false));
         assert!(SkipPaths::parse("^/a\n(").is_err());
+    }
+
+    #[test]
+    fn a_path_that_nobody_has_told_fits_nothing() {
+        let own = Own { host: "app.example", https: true };
+        let request = Forwarded::parse(super::super::forwarded::Asker::Nginx, None, own).unwrap();
+        assert!(request.path() == "/" && !SkipPaths::parse(".").unwrap().fits(&request, false));
     }
 
     #[test]

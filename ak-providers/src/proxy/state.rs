@@ -57,6 +57,12 @@ impl State {
         Self { to, browser: digest(browser), tries: 0, at: now }
     }
 
+    /// The same on the way to the application's start.
+    #[must_use]
+    pub fn to_start(&self, provider: &ProxyProvider) -> Self {
+        Self { to: provider.external_host.url().to_owned(), ..self.clone() }
+    }
+
     /// As it is carried.
     ///
     /// # Errors
@@ -97,7 +103,7 @@ impl State {
         fresh: &str,
         now: DateTime<Utc>,
     ) -> Next {
-        let start = || format!("{}/", provider.external_host.origin());
+        let start = || provider.external_host.url().to_owned();
         let Some(state) = Self::open(provider, state) else {
             return Next::Again(Self { tries: 1, ..Self::new(start(), browser.unwrap_or(fresh), now) });
         };
@@ -119,7 +125,7 @@ impl State {
     #[must_use]
     pub fn again(provider: &ProxyProvider, state: &str, browser: &str, now: DateTime<Utc>) -> Option<Self> {
         let state = Self::open(provider, state).filter(|state| state.tries < TRIES)?;
-        let to = destination(provider, &state.to).unwrap_or_else(|| format!("{}/", provider.external_host.origin()));
+        let to = destination(provider, &state.to).unwrap_or_else(|| provider.external_host.url().to_owned());
         Some(Self { tries: state.tries + 1, ..Self::new(to, browser, now) })
     }
 }

@@ -166,7 +166,7 @@ pub trait Kind: Serialize + DeserializeOwned + JsonSchema + Send + Sync + Sized 
     fn check(&self, _row: &Row<'_>, _errors: &mut Errors) {}
 
     /// What does not work about it although it can be kept, at the fields: whoever saves it is told.
-    fn remarks(&self, _remarks: &mut Errors) {}
+    fn remarks(&self, _row: &Row<'_>, _remarks: &mut Errors) {}
 
     /// Values that lists can be filtered by although they are no fields of the document.
     fn facts(&self) -> Map<String, Value> {
@@ -186,7 +186,7 @@ pub trait Body: Send + Sync + 'static {
     /// See [`Kind::check`].
     fn check(&self, row: &Row<'_>, errors: &mut Errors);
     /// See [`Kind::remarks`].
-    fn remarks(&self) -> Errors;
+    fn remarks(&self, row: &Row<'_>) -> Errors;
     /// See [`Kind::shown`].
     fn shown(&self, row: &Row<'_>) -> Map<String, Value>;
     /// See [`Kind::facts`].
@@ -206,9 +206,9 @@ impl<K: Kind> Body for K {
         Kind::check(self, row, errors);
     }
 
-    fn remarks(&self) -> Errors {
+    fn remarks(&self, row: &Row<'_>) -> Errors {
         let mut remarks = Errors::default();
-        Kind::remarks(self, &mut remarks);
+        Kind::remarks(self, row, &mut remarks);
         remarks
     }
 

@@ -136,8 +136,8 @@ impl Snapshot {
         for (name, value) in query.filters.iter().filter(|(_, value)| !value.is_empty()) {
             let Some(mut condition) = self.condition(info, name) else { continue };
             condition.value(value).map_err(|message| BadQuery::Filter(Errors::field(name, message, "invalid")))?;
-            // The same name again widens a list of choices.
-            match out.iter_mut().find(|c| c.name == *name && c.lookup == Lookup::In) {
+            // The same name again widens a list of choices; a further condition on a single value it narrows to nothing.
+            match out.iter_mut().find(|c| c.name == *name && c.takes_several()) {
                 Some(same) => same.values.append(&mut condition.values),
                 None => out.push(condition),
             }
@@ -171,7 +171,12 @@ impl Snapshot {
         let mut path = Vec::new();
         let mut at = Some(info);
         for part in parts {
-            let kind = at?;
+            let Some(kind) = at else {
+                // Beyond a field whose behaviour is still to come there is nothing yet, and nothing is found there.
+                path.pop_if(|hop| matches!(hop, Hop::Field(field) if field.later))?;
+                path.push(Hop::Nowhere);
+                break;
+            };
             if part == kind.meta.pk_name || part == "pk" || kind.meta.pk_filters.contains(&part) {
                 path.push(Hop::Pk(kind.meta.space));
                 at = None;
@@ -215,15 +220,30 @@ impl Snapshot {
         if words.is_empty() || info.meta.search.is_empty() {
             return true;
         }
-        let texts: Vec<String> = info.meta.search.iter().map(|path| text(&self.follow(document, path)).to_lowercase()).collect();
+        let search = info.meta.search.iter();
+        let texts: Vec<String> = search.map(|path| text(&self.follow(Some(info), document, path)).to_lowercase()).collect();
         words.iter().all(|word| texts.iter().any(|text| text.contains(word.as_str())))
     }
 
-    /// The value at a path of names joined by `__` that may lead over references, whatever they lead to.
-    fn follow(&self, document: &Map<String, Value>, path: &str) -> Value {
+    /// The value at a path of names joined by `__` that may lead over references, whatever they lead to; of several, their texts.
+    fn follow(&self, info: Option<&KindInfo>, document: &Map<String, Value>, path: &str) -> Value {
         let Some((first, rest)) = path.split_once("__") else { return document.get(path).cloned().unwrap_or_default() };
-        let target = document.get(first).and_then(|value| Pk::from_value(value, Space::Uuid)).and_then(|pk| self.object(pk));
-        target.and_then(|object| object.body()).map_or(Value::Null, |body| self.follow(&body.document(), rest))
+        let field = info.and_then(|info| info.field(first));
+        let reference = field.and_then(|field| match &field.shape {
+            Shape::List(entry) => entry.reference.as_ref(),
+            _ => field.reference.as_ref(),
+        });
+        let Some(ReferenceTo::Object(_, space)) = reference.map(|reference| &reference.to) else { return Value::Null };
+        let at_end = |value: &Value| {
+            let target = self.object(Pk::from_value(value, *space)?)?;
+            Some(self.follow(self.kind_of(target), &target.body()?.document(), rest))
+        };
+        match document.get(first) {
+            Some(Value::Array(several)) => {
+                several.iter().filter_map(at_end).map(|value| text(&value)).collect::<Vec<_>>().join("\n").into()
+            }
+            value => value.and_then(at_end).unwrap_or_default(),
+        }
     }
 
     /// The kind whose objects the ones that they refer to know by this name.
@@ -254,6 +274,7 @@ enum Hop<'a> {
     /// What this field of such objects refers to.
     Through(usize, &'a str),
     Field(&'a Field),
+    Nowhere,
 }
 
 struct Condition<'a> {
@@ -264,6 +285,17 @@ struct Condition<'a> {
 }
 
 impl Condition<'_> {
+    /// Whether the contract has an array for it: choices, what is in a list, and the names under which the product keeps its objects.
+    fn takes_several(&self) -> bool {
+        let is_same = matches!(self.lookup, Lookup::Exact | Lookup::IExact);
+        match (self.lookup, self.path.last()) {
+            (Lookup::In, _) => true,
+            (Lookup::Exact, Some(Hop::Managed)) => true,
+            (_, Some(Hop::Field(field))) => is_same && matches!(field.shape, Shape::List(_)),
+            _ => false,
+        }
+    }
+
     /// Takes a value from outside, if it is of the field's type.
     fn value(&mut self, value: &str) -> Result<(), String> {
         let texts: Vec<&str> = if self.lookup == Lookup::In { value.split(',').collect() } else { vec![value] };
@@ -342,7 +374,7 @@ fn text(value: &Value) -> String {
 /// The value at the end of a path that may lead over references.
 fn reach(snapshot: &Snapshot, pk: Pk, document: &Map<String, Value>, path: &[Hop<'_>]) -> Value {
     match path.split_first() {
-        None => Value::Null,
+        None | Some((Hop::Nowhere, _)) => Value::Null,
         Some((Hop::Pk(_), _)) => pk.value(),
         Some((Hop::Fact(name), _)) => {
             let body = snapshot.object(pk).and_then(|o| o.body());

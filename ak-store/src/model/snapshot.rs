@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
+use super::errors::Errors;
 use super::kind::{Kind, KindInfo};
 use super::object::{Object, State, UniqueKey};
 use super::pk::{Key, Pk, Ref, Target};
@@ -347,6 +348,15 @@ pub struct Row<'a> {
     pub snapshot: &'a Snapshot,
     /// Records that it refers to.
     pub people: &'a People,
+}
+
+impl Snapshot {
+    /// What does not work about an object although it can be kept ([`super::Kind::remarks`]).
+    pub fn remarks(&self, pk: Pk) -> Errors {
+        let Some(object) = self.object(pk) else { return Errors::default() };
+        let people = People::default();
+        object.body().map(|body| body.remarks(&Row { object, snapshot: self, people: &people })).unwrap_or_default()
+    }
 }
 
 impl Row<'_> {

@@ -14,23 +14,19 @@ pub fn forward_auth(data: &[u8]) {
     let mut line = || lines.next().unwrap_or_default();
     let (asker, host, proto, uri, original, rd) = (line(), line(), line(), line(), line(), line());
     let asker = Asker::parse(asker).unwrap_or(Asker::Traefik);
-    let told = Told { hosts: vec![host], protos: vec![proto], uris: vec![uri], original_urls: vec![original] };
+    let told = Told { hosts: vec![host], protos: vec![proto], uris: vec![uri.into()], original_urls: vec![original.into()] };
     let own = Own { host: "id.example", https: true };
     if let Ok(request) = Forwarded::parse(asker, Some(&told), own) {
         let url = Url::parse(&request.url()).unwrap_or_else(|error| panic!("{request:?} is no address: {error}"));
         assert!(url.username().is_empty() && url.has_host(), "{request:?}");
-        let start = Url::parse(&start_url(&request)).expect("the way to sign in is an address");
+        let start = start_url(&provider("forward_single", "http://app.example.com"), &request);
+        let start = Url::parse(&start).expect("the way to sign in is an address");
         assert_eq!(start.host_str(), url.host_str());
         let wanted = wanted(start.query().unwrap_or_default());
         assert_eq!(wanted.as_deref(), Some(request.url().as_str()), "what was asked for is what is wanted");
     }
     for (mode, own) in [("forward_single", "app.example.com"), ("forward_domain", "auth.example.com")] {
-        let flow = "00000000-0000-0000-0000-000000000001";
-        let provider: ProxyProvider = serde_json::from_value(serde_json::json!({
-            "name": "app", "client_id": "client", "cookie_secret": "a secret", "authorization_flow": flow, "invalidation_flow": flow,
-            "mode": mode, "external_host": format!("https://{own}"), "cookie_domain": "example.com",
-        }))
-        .expect("a provider");
+        let provider = provider(mode, &format!("https://{own}"));
         for rd in [Some(rd.to_owned()), wanted(rd)].into_iter().flatten() {
             let Some(to) = destination(&provider, &rd) else { continue };
             let landed =
@@ -42,6 +38,15 @@ pub fn forward_auth(data: &[u8]) {
         }
         assert_eq!(State::open(&provider, rd), None, "nobody else signs states");
     }
+}
+
+fn provider(mode: &str, external_host: &str) -> ProxyProvider {
+    let flow = "00000000-0000-0000-0000-000000000001";
+    serde_json::from_value(serde_json::json!({
+        "name": "app", "client_id": "client", "cookie_secret": "a secret", "authorization_flow": flow, "invalidation_flow": flow,
+        "mode": mode, "external_host": external_host, "cookie_domain": "example.com",
+    }))
+    .expect("a provider")
 }
 
 /// What forward authentication is asked, for [`forward_auth`].

@@ -93,9 +93,8 @@ async fn cases(server: &Server) -> Vec<Case> {
             }
         }
         if sample.path == "outposts/instances" {
-            let text = |value: &str| Some(value.to_owned());
-            asks.push(("providers__isnull", text("false"), text("true")));
-            asks.push(("providers_by_pk", one["providers"][0].as_i64().map(|pk| pk.to_string()), None));
+            let served = |outpost: &Value| outpost["providers"][0].as_i64().map(|pk| pk.to_string());
+            asks.push(("providers_by_pk", served(&one), served(&two)));
             for (name, filters) in
                 [("name", ["name__iexact", "name__icontains"]), ("managed", ["managed__iexact", "managed__icontains"])]
             {
@@ -170,7 +169,8 @@ const NO_PROMPTS: &[&str] = &["promptstage__isnull"];
 /// What a list is asked for besides filters, and tests of their own.
 const PAGING: [&str; 4] = ["ordering", "page", "page_size", "search"];
 /// Filters without two ordinary objects that differ in them, each with a test of its own below, in `applications.rs` or in `roles.rs`.
-const ELSEWHERE: [(&str, &str); 12] = [
+const ELSEWHERE: [(&str, &str); 13] = [
+    ("outposts/instances", "providers__isnull"),
     ("providers/all", "backchannel"),
     ("rbac/roles", "groups"),
     ("rbac/roles", "inherited"),
@@ -306,6 +306,28 @@ fn is_later(server: &Server, path: &str, field: &str) -> bool {
 }
 
 #[tokio::test]
+async fn what_there_is_none_of_yet_is_not_found_by_it() {
+    let server = start().await;
+    let cases = cases(&server).await;
+    for (path, filters) in [
+        ("providers/proxy", ["certificate__kp_uuid__iexact", "certificate__name__iexact"]),
+        ("outposts/instances", ["service_connection__name__iexact", "service_connection__name__icontains"]),
+    ] {
+        let case = cases.iter().find(|case| case.path == path).unwrap();
+        for filter in filters {
+            assert_eq!(found(&server, path, &[(filter, "one")]).await, Vec::<Value>::new(), "{path}?{filter}");
+            assert_eq!(both(&server, case, &[(filter, "")]).await, (true, true), "{path}?{filter}= asks for nothing");
+        }
+    }
+    let outposts = cases.iter().find(|case| case.path == "outposts/instances").unwrap();
+    assert_eq!(both(&server, outposts, &[("search", "served")]).await, (true, true));
+    assert_eq!(both(&server, outposts, &[("search", "UNSERVED")]).await, (false, true), "by the names of their providers");
+    assert_eq!(both(&server, outposts, &[("providers__isnull", "false")]).await, (true, true));
+    let without = found(&server, "outposts/instances", &[("providers__isnull", "true")]).await;
+    assert!(without.len() == 1 && without[0]["managed"] == "goauthentik.io/outposts/embedded", "{without:?}");
+}
+
+#[tokio::test]
 async fn no_provider_works_behind_an_application_yet() {
     let server = start().await;
     let cases = cases(&server).await;
@@ -324,6 +346,24 @@ async fn of_several_conditions_all_hold_and_of_several_values_one() {
     assert_eq!(both(&server, bindings, &[("target_in", &format!("{one},{two}"))]).await, (true, true));
     assert_eq!(both(&server, bindings, &[("target_in", &one), ("enabled", "true")]).await, (true, false));
     assert_eq!(both(&server, bindings, &[("target_in", &one), ("enabled", "false")]).await, (false, false));
+    // As the Terraform provider asks for several mappings of ours by their names.
+    let [openid, email] = ["openid", "email"].map(|name| format!("goauthentik.io/providers/oauth2/scope-{name}"));
+    for path in ["propertymappings/all", "propertymappings/provider/scope"] {
+        let all = found(&server, path, &[("managed", openid.as_str()), ("managed", &email)]).await;
+        let mut managed: Vec<&str> = all.iter().filter_map(|mapping| mapping["managed"].as_str()).collect();
+        managed.sort_unstable();
+        assert_eq!(managed, [email.as_str(), &openid], "{path}");
+    }
+    for (path, filter) in [("providers/oauth2", "property_mappings"), ("providers/proxy", "property_mappings__iexact")] {
+        let case = cases.iter().find(|case| case.path == path).unwrap();
+        let own = of(&case.one, "property_mappings").unwrap();
+        let nobodys = uuid::Uuid::nil().to_string();
+        assert_eq!(both(&server, case, &[(filter, &own), (filter, &nobodys)]).await, (true, false), "{path}");
+        assert_eq!(both(&server, case, &[(filter, &nobodys)]).await, (false, false), "{path}");
+    }
+    // A name is one name.
+    let (one, two) = (of(&bindings.one, "order").unwrap(), of(&bindings.two, "order").unwrap());
+    assert_eq!(both(&server, bindings, &[("order", &one), ("order", &two)]).await, (false, false));
     // Filters that lead over references, as the administration interface uses them.
     let flow = server.flow("joined", "recovery", &[&server.make("stages/dummy", &json!({ "name": "joined" })).await]).await;
     for (query, count) in [("target__slug", "joined"), ("target__slug__iexact", "JOINED"), ("target__name__icontains", "oine")]

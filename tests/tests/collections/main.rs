@@ -363,7 +363,12 @@ async fn samples(server: &Server) -> Vec<Sample> {
                 json!({ "name": "one", "type": "proxy", "providers": [provider["pk"]], "config": { "authentik_host": "https://id.example" },
                     "managed": "example.org/one" })
             },
-            two: json!({ "name": "two", "type": "proxy", "providers": [], "config": {} }),
+            two: {
+                let provider = json!({ "name": "unserved", "mode": "forward_single", "external_host": "https://unserved.example",
+                    "authorization_flow": a, "invalidation_flow": a });
+                let provider = server.make("providers/proxy", &provider).await;
+                json!({ "name": "two", "type": "proxy", "providers": [provider["pk"]], "config": {} })
+            },
             change: json!({ "config": { "log_level": "debug" } }),
             moot: &["service_connection__name__icontains", "service_connection__name__iexact"],
         },

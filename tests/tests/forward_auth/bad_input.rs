@@ -46,6 +46,8 @@ async fn who_is_no_proxy_says_nothing() {
     }
     let own = [("host", "app.example"), ("x-forwarded-uri", "/public")];
     assert_eq!(house.ask("traefik", &own).await.status, 302, "the path is not known, so it is not one that everybody may see");
+    let by_route = [("host", "app.example"), ("x-original-url", "https://app.example/outpost.goauthentik.io/auth/nginx")];
+    assert_eq!(house.ask("nginx", &by_route).await.text, "Only a reverse proxy may ask this.\n");
 }
 
 #[tokio::test]
@@ -61,6 +63,74 @@ async fn forged_identity_headers_never_arrive() {
         let reply = house.ask("traefik", &[at.as_slice(), &[(name, "root")]].concat()).await;
         assert_eq!(reply.status, 403, "{name}: Traefik would not overwrite it, and programs take it for the same");
     }
+}
+
+#[tokio::test]
+async fn caddy_lets_nothing_through_that_it_would_not_overwrite() {
+    let house = House::open().await;
+    house.protect("app", json!({ "skip_path_regex": "^/public" })).await;
+    let web = Web::of(&house, "ada").await;
+    web.go(PAGE).await.app();
+    let cookies = web.cookies(&PAGE.parse().unwrap());
+    let at = |uri| [("x-forwarded-host", "app.example"), ("x-forwarded-proto", "https"), ("x-forwarded-uri", uri)];
+    let ask = async |uri, more: &[(&str, &str)]| house.ask("caddy", &[at(uri).as_slice(), more].concat()).await.status;
+    for (name, value, public, private) in [
+        ("X-Authentik-Username", "root", 403, 200),
+        ("X-Authentik-Email", "root@example.com", 403, 200),
+        // Ada has no groups and no name.
+        ("X-AUTHENTIK-GROUPS", "admins", 403, 403),
+        ("x-authentik-name", "Root", 403, 403),
+        ("x-authentik-groups", "", 200, 200),
+        ("x-authentik-csrf", "token", 200, 200),
+    ] {
+        assert_eq!(ask("/public", &[(name, value)]).await, public, "{name} at a public page");
+        assert_eq!(ask("/private", &[(name, value), ("cookie", cookies.as_str())]).await, private, "{name} at a private page");
+        assert_eq!(ask("/private", &[(name, value)]).await, 302, "{name} of nobody");
+    }
+}
+
+#[tokio::test]
+async fn a_path_that_nobody_tells_is_none_that_everybody_may_see() {
+    let house = House::open().await;
+    house.protect("app", json!({ "skip_path_regex": "^/$" })).await;
+    let (host, proto) = (("x-forwarded-host", "app.example"), ("x-forwarded-proto", "https"));
+    for (asker, headers, status) in [
+        ("traefik", vec![host, proto], 302),
+        ("traefik", vec![host, proto, ("x-forwarded-uri", "")], 302),
+        ("traefik", vec![host, proto, ("x-forwarded-uri", "/")], 200),
+        ("caddy", vec![host, proto, ("x-original-url", "https://app.example/")], 302),
+        ("nginx", vec![("host", "app.example"), ("x-forwarded-uri", "/")], 401),
+        ("nginx", vec![("x-original-url", "https://app.example/")], 200),
+    ] {
+        assert_eq!(house.ask(asker, &headers).await.status, status, "{asker} {headers:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_browser_that_asks_itself_learns_no_secrets() {
+    let house = House::open().await;
+    let more =
+        json!({ "basic_auth_enabled": true, "basic_auth_password_attribute": "password", "basic_auth_user_attribute": "user" });
+    house.protect("app", more).await;
+    let attributes = json!({ "attributes": { "password": "secret", "user": "ada" } });
+    let path = format!("/api/v3/core/users/{}/", house.ada.pk);
+    assert_eq!(house.server.admin().patch(&path, &attributes).await.status, 200);
+    let web = Web::of(&house, "ada").await;
+    web.go(PAGE).await.app();
+    let cookies = web.cookies(&PAGE.parse().unwrap());
+    let at = [("host", "app.example"), ("x-forwarded-host", "app.example"), ("x-forwarded-proto", "https"), ("cookie", &cookies)];
+    for asker in ["traefik", "caddy"] {
+        let asked = house.ask(asker, &[at.as_slice(), &[("x-forwarded-uri", "/")]].concat()).await;
+        assert!(!text(&asked.headers, "x-authentik-jwt").is_empty() && asked.header("authorization").starts_with("Basic "));
+        let by_itself = house.ask(asker, &at).await;
+        assert_eq!((by_itself.status, text(&by_itself.headers, "x-authentik-username")), (200, "ada"));
+        assert_eq!((text(&by_itself.headers, "x-authentik-jwt"), by_itself.header("authorization")), ("", ""), "{asker}");
+    }
+    // By nginx' route for our path.
+    let own = [("x-original-url", "https://app.example/outpost.goauthentik.io/auth/nginx"), ("cookie", &cookies)];
+    let by_itself = house.ask("nginx", &own).await;
+    assert_eq!((by_itself.status, text(&by_itself.headers, "x-authentik-jwt")), (401, "missing"));
+    assert_eq!(house.ask("nginx", &[("x-original-url", PAGE), ("cookie", &cookies)]).await.status, 200);
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! Programs, which bring credentials and follow no redirects.
 
-use ak_store::records::{Durability, TokenIntent, User};
+use ak_store::records::{Durability, GrantFilter, GrantKind, Page, TokenIntent, User};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
@@ -30,6 +30,38 @@ async fn an_app_password_lets_in_while_it_is_good() {
     repo.save().await.unwrap();
     house.server.clock.advance(chrono::Duration::milliseconds(999));
     assert_eq!(house.asked(PAGE, &[("authorization", &good)]).await.status, 401);
+}
+
+#[tokio::test]
+async fn what_programs_are_told_is_as_it_is_now_and_costs_no_token_a_minute() {
+    let house = House::open().await;
+    house.protect("app", json!({})).await;
+    let staff = house.server.group("staff", &[&house.ada]).await;
+    let key = house.server.key(house.ada.pk, TokenIntent::AppPassword, None).await;
+    let good = basic("ada", &key);
+    let tokens = async || {
+        let mut repo = house.server.store.read().await.unwrap();
+        let filter = GrantFilter { kind: Some(GrantKind::Access), user: Some(house.ada.pk), ..GrantFilter::default() };
+        repo.grants().list(&filter, Page::ALL).await.unwrap().len()
+    };
+    let groups = async || {
+        let reply = house.asked(PAGE, &[("authorization", &good)]).await;
+        assert_eq!(reply.status, 200, "{}", reply.text);
+        text(&reply.headers, "x-authentik-groups").to_owned()
+    };
+    for _ in 0..3 {
+        assert_eq!((groups().await.as_str(), tokens().await), ("staff", 1));
+        house.server.clock.advance(chrono::Duration::seconds(61));
+    }
+    let mut repo = house.server.store.backend().begin(Durability::Full).await.unwrap();
+    repo.groups().remove_member(staff.pk, house.ada.pk).await.unwrap();
+    repo.save().await.unwrap();
+    // Other programs ask all the time, and that makes nothing last.
+    for _ in 0..13 {
+        groups().await;
+        house.server.clock.advance(chrono::Duration::seconds(5));
+    }
+    assert_eq!((groups().await.as_str(), tokens().await), ("", 2));
 }
 
 #[tokio::test]

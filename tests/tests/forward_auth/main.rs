@@ -1,5 +1,6 @@
 //! Forward authentication as people use it: scenarios S9, S15, S16 and S17.
 
+mod addresses;
 mod bad_input;
 mod chromium;
 mod credentials;

@@ -220,10 +220,16 @@ async fn forged_identity_never_reaches_the_application() {
         let public = format!("{}/public", front.base);
         for name in ["X-Authentik-Username", "x-authentik-username", "X-AUTHENTIK-GROUPS"] {
             let shown = browser.go(&public, &[(name, "root")]).await;
-            assert_eq!(shown.reply.status, 200, "{program:?} {routed}: {}", shown.reply.text);
+            // nginx overwrites it with nothing, as Debian's Caddy would; a newer one passes it on (its pull request 6608), so for Caddy we refuse.
+            let status = if program == Program::Caddy { 403 } else { 200 };
+            assert_eq!(shown.reply.status, status, "{program:?} {routed}: {}", shown.reply.text);
             let seen = shown.saw(&name.to_ascii_lowercase());
-            assert!(seen.is_null() || seen == json!([""]), "{program:?} {routed}: {name} is {seen}");
+            assert!(
+                seen.is_null() || (program == Program::Nginx && seen == json!([""])),
+                "{program:?} {routed}: {name} is {seen}"
+            );
         }
+        assert_eq!(browser.go(&public, &[("X-Authentik-Username", "")]).await.reply.status, 200, "{program:?} {routed}");
         for name in ["X_Authentik_Username", "X-Authentik_Username"] {
             let shown = browser.go(&public, &[(name, "root")]).await;
             // nginx drops such headers itself; for Caddy we refuse the request.

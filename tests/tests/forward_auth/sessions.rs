@@ -89,6 +89,32 @@ async fn a_new_provider_protects_at_once_and_follows_its_changes() {
 }
 
 #[tokio::test]
+async fn a_host_whose_application_is_gone_is_not_let_in_by_a_domain() {
+    let house = House::open().await;
+    let domain = json!({ "mode": "forward_domain", "external_host": "https://auth.example", "cookie_domain": "example" });
+    house.protect("domain", domain).await;
+    house.protect("app", json!({ "skip_path_regex": "^/page$" })).await;
+    let web = Web::of(&house, "ada").await;
+    web.go("https://other.example/").await.app();
+    let cookies = web.cookies(&PAGE.parse().unwrap());
+    assert!(!cookies.is_empty());
+    house.server.admin().delete("/api/v3/core/applications/app/").await;
+    for asker in ["traefik", "caddy", "nginx"] {
+        let at = [
+            ("x-forwarded-host", "app.example"),
+            ("x-forwarded-proto", "https"),
+            ("x-forwarded-uri", "/page"),
+            ("x-original-url", PAGE),
+            ("cookie", cookies.as_str()),
+        ];
+        assert_eq!(house.ask(asker, &at).await.status, 404, "{asker}");
+    }
+    house.protect("new", json!({})).await;
+    let (url, headers) = web.go(PAGE).await.app();
+    assert_eq!((url.as_str(), text(&headers, "x-authentik-meta-app")), (PAGE, "new"), "a new one takes the host over");
+}
+
+#[tokio::test]
 async fn bindings_count_for_sessions_that_have_begun() {
     let house = House::open().await;
     let (_, application) = house.protect("app", json!({})).await;
@@ -99,9 +125,46 @@ async fn bindings_count_for_sessions_that_have_begun() {
     let mut repo = house.server.store.backend().begin(Durability::Full).await.unwrap();
     repo.groups().remove_member(staff.pk, house.ada.pk).await.unwrap();
     repo.save().await.unwrap();
+    assert_eq!(status(&house, &web).await, 200, "policies are asked once a minute");
     house.server.clock.advance(Span::seconds(61));
-    assert_eq!(status(&house, &web).await, 302);
-    assert_eq!(web.go(PAGE).await.page().status, 403, "and she is told why");
+    let denied = web.go(PAGE).await.page();
+    assert_eq!(denied.status, 403, "{}", denied.text);
+    assert!(denied.text.contains("Access denied") && denied.text.contains(denied.header("x-authentik-id")), "{}", denied.text);
+    let nginx = [("x-original-url", PAGE), ("cookie", &web.cookies(&PAGE.parse().unwrap()))];
+    assert_eq!(house.ask("nginx", &nginx).await.status, 403, "401 would lead her to sign in, and back here");
+    let mut repo = house.server.store.backend().begin(Durability::Full).await.unwrap();
+    repo.groups().add_member(staff.pk, house.ada.pk).await.unwrap();
+    repo.save().await.unwrap();
+    assert_eq!(status(&house, &web).await, 200, "her session is still there");
+}
+
+#[tokio::test]
+async fn policies_are_asked_about_where_she_is_and_not_about_where_the_proxy_is() {
+    const HER: &str = "203.0.113.7";
+    let house = House::open().await;
+    let (_, application) = house.protect("app", json!({})).await;
+    let expression = format!("return str(ak_client_ip) == \"{HER}\"");
+    let policy = house.server.make("policies/expression", &json!({ "name": "here", "expression": expression })).await;
+    house.server.make("policies/bindings", &json!({ "target": application["pk"], "policy": policy["pk"], "order": 0 })).await;
+    let ak = house.server.client().header("x-forwarded-for", HER);
+    ak.login("ada", ak_tests::server::PASSWORD).await;
+    let web = Web::with(&house, ak);
+    web.go(PAGE).await.app();
+    let cookies = web.cookies(&PAGE.parse().unwrap());
+    // As authentik documents nginx, which does not say from where the request comes.
+    let nginx = [("x-original-url", PAGE), ("cookie", cookies.as_str())];
+    for _ in 0..3 {
+        let asked = house.ask("nginx", &nginx).await;
+        assert_eq!(asked.status, 200, "{}", asked.text);
+        house.server.clock.advance(Span::seconds(61));
+    }
+    let key = house.server.key(house.ada.pk, ak_store::records::TokenIntent::AppPassword, None).await;
+    use base64::Engine as _;
+    let basic = format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(format!("ada:{key}")));
+    for (from, expected) in [(HER, 200), ("203.0.113.8", 401)] {
+        let reply = house.asked(PAGE, &[("authorization", &basic), ("x-forwarded-for", from)]).await;
+        assert_eq!(reply.status, expected, "programs are where they are");
+    }
 }
 
 #[tokio::test]

@@ -55,6 +55,30 @@ async fn the_application_is_told_who_she_is() {
 }
 
 #[tokio::test]
+async fn who_is_led_to_the_application_comes_to_where_it_is() {
+    let house = House::open().await;
+    let (provider, _) = house.protect("app", json!({ "external_host": "https://app.example/wiki/" })).await;
+    let web = Web::of(&house, "ada").await;
+    let (url, _) = web.go("https://app.example/outpost.goauthentik.io/start?rd=https://elsewhere.example/").await.app();
+    assert_eq!(url, "https://app.example/wiki/");
+    let launch = async || house.server.admin().get("/api/v3/core/applications/app/").await.body["launch_url"].clone();
+    assert_eq!(launch().await, "https://app.example/wiki/");
+    let domain = json!({ "mode": "forward_domain", "cookie_domain": "app.example" });
+    house.change(&provider, domain).await;
+    assert_eq!(launch().await, "https://app.example/wiki/", "a domain's, too");
+}
+
+#[tokio::test]
+async fn a_proxy_that_does_not_know_of_tls_is_told_of_it() {
+    let house = House::open().await;
+    house.protect("app", json!({})).await;
+    let at = [("x-forwarded-host", "app.example"), ("x-forwarded-proto", "http"), ("x-forwarded-uri", "/a")];
+    let reply = house.ask("traefik", &at).await;
+    let start = "https://app.example/outpost.goauthentik.io/start?rd=https%3A%2F%2Fapp.example%2Fa";
+    assert_eq!((reply.status, reply.location()), (302, start));
+}
+
+#[tokio::test]
 async fn a_second_application_needs_no_second_sign_in() {
     let house = House::open().await;
     house.protect("app", json!({})).await;
@@ -113,7 +137,7 @@ async fn cookies_are_as_people_know_them() {
     let name = format!("authentik_proxy_{}=", hex::encode(&<sha2::Sha256 as sha2::Digest>::digest(client)[..4]));
     let at = "https://app.example/".parse().unwrap();
     let session = web.cookies(&at).split("; ").find(|cookie| cookie.starts_with(&name)).map(str::to_owned);
-    assert!(session.is_some(), "{}", web.cookies(&at));
+    assert!(session.is_some() && web.cookies(&at).contains("__Host-authentik_proxy_"), "{}", web.cookies(&at));
     let headers = [("host", "app.example"), ("x-forwarded-proto", "https"), ("cookie", session.as_deref().unwrap())];
     let out = house.client(&headers).get("/outpost.goauthentik.io/sign_out").await;
     let cleared = set_cookie(&out, &name).unwrap();

@@ -88,7 +88,12 @@ impl<'a> Web<'a> {
 
     /// A browser in which somebody has signed in to the installation.
     pub(crate) async fn of(house: &'a House, username: &str) -> Self {
-        Self { ak: house.server.signed_in(username).await, ..Self::new(house) }
+        Self::with(house, house.server.signed_in(username).await)
+    }
+
+    /// A browser that is `ak` to the installation.
+    pub(crate) fn with(house: &'a House, ak: Client) -> Self {
+        Self { ak, ..Self::new(house) }
     }
 
     /// Behind a Traefik that has no route for our path.

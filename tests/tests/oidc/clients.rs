@@ -35,6 +35,10 @@ async fn the_document_says_what_there_is() {
     let path = format!("/api/v3/providers/oauth2/{}/setup_urls/", house.provider["pk"]);
     let urls = house.server.admin().get(&path).await;
     assert_eq!((&urls.body["issuer"], &urls.body["jwks"]), (&reply.body["issuer"], &reply.body["jwks_uri"]));
+    house.server.admin().delete("/api/v3/core/applications/app/").await;
+    let urls = house.server.admin().get(&path).await;
+    assert_eq!((&urls.body["issuer"], &urls.body["jwks"], &urls.body["logout"]), (&json!(""), &json!(""), &json!("")));
+    assert_eq!(urls.body["token"], format!("{url}/application/o/token/"));
 }
 
 #[tokio::test]

@@ -214,7 +214,7 @@ impl Kind for Prompt {
         }
     }
 
-    fn remarks(&self, remarks: &mut Errors) {
+    fn remarks(&self, _: &Row<'_>, remarks: &mut Errors) {
         for (field, text) in self.expressions() {
             text.script().remark(&[field], remarks);
         }

@@ -3,12 +3,13 @@
 mod exchange;
 mod look;
 mod record;
+mod same;
 
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use ak_flows::Directory;
-use ak_policy::{Application, HttpRequest, PolicyEffect, Request, Services, decide};
+use ak_policy::{Application, Denial, HttpRequest, PolicyEffect, Request, Services, decide};
 use ak_store::StoreError;
 use ak_store::directory::Person;
 use ak_store::model::{Pk, Ref, Snapshot, Store};
@@ -140,9 +141,21 @@ impl Issuer {
         person: &Person,
         from: &From,
     ) -> Result<bool, Failure> {
-        let decision = decide(client.application_at.pk(), &self.request(snapshot, person, from)).await;
-        self.note_all(decision.changes.effects, "policies", person, from).await?;
-        Ok(decision.passing)
+        Ok(self.denial(snapshot, client, person, from).await?.is_none())
+    }
+
+    /// Why a person may not open the client's application, if she may not. What the policies note is noted.
+    pub(crate) async fn denial(
+        &self,
+        snapshot: &Snapshot,
+        client: &Client<'_>,
+        person: &Person,
+        from: &From,
+    ) -> Result<Option<Denial>, Failure> {
+        let request = self.request(snapshot, person, from);
+        let mut decision = decide(client.application_at.pk(), &request).await;
+        self.note_all(std::mem::take(&mut decision.changes.effects), "policies", person, from).await?;
+        Ok((!decision.passing).then(|| Denial::of_application(&client.application.name, &request, decision)))
     }
 
     /// Notes what scripts want noted. They say what is told of people, and who may; who is what is for flows to change.

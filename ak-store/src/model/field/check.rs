@@ -60,7 +60,9 @@ fn tell(errors: &mut Errors, path: &[String], message: impl Into<String>, code: 
 }
 
 fn one(field: &Field, value: &Value, path: &mut Vec<String>, errors: &mut Errors) -> Option<Value> {
-    if value.is_null() {
+    // Clients with forms send an empty text where nothing is chosen.
+    let is_key = field.reference.is_some() || matches!(field.shape, Shape::Uuid);
+    if value.is_null() || (field.nullable && is_key && value == "") {
         if field.nullable {
             return Some(Value::Null);
         }
