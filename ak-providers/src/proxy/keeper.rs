@@ -170,12 +170,12 @@ impl Keeper {
     /// Where the browser's session with this installation was last seen; where there is none, `from`.
     async fn seen_at(&self, session: Option<[u8; 32]>, from: &From, now: DateTime<Utc>) -> Result<From, Failure> {
         let Some(id) = session else { return Ok(from.clone()) };
-        let session = self.store.read().await?.sessions().lookup(&id, now).await?;
+        let session = self.store.look().await?.sessions().lookup(&id, now).await?;
         Ok(From { ip: session.and_then(|session| session.last_ip), ..from.clone() })
     }
 
     async fn by_session(&self, client: Client<'_>, key: &str, now: DateTime<Utc>) -> Result<Option<Found>, Failure> {
-        let mut repo = self.store.read().await?;
+        let mut repo = self.store.look().await?;
         let grant = repo.grants().find_by_hash(&self.store.keyring().lookup_hash(key)).await?;
         let own = |grant: &Grant| grant.kind == GrantKind::Proxied && grant.provider == client.at.pk().uuid();
         let Some(grant) = grant.filter(own) else { return Ok(None) };
@@ -200,7 +200,7 @@ impl Keeper {
         match Credentials::parse(header) {
             Some(Credentials::Token(token)) => self.by_token(snapshot, client, &token, now).await,
             Some(Credentials::Account(name, password)) => {
-                let mut repo = self.store.read().await?;
+                let mut repo = self.store.look().await?;
                 let user = repo.users().find_by_username(&name).await?;
                 drop(repo);
                 let key = self.directory.check_app_password(user.as_ref(), &password, now).await?;
@@ -230,7 +230,7 @@ impl Keeper {
         now: DateTime<Utc>,
     ) -> Result<Option<Found>, Failure> {
         let Some(claims) = client.signer(snapshot)?.open(token) else { return Ok(None) };
-        let mut repo = self.store.read().await?;
+        let mut repo = self.store.look().await?;
         let grant = repo.grants().find_by_hash(&self.store.keyring().lookup_hash(token)).await?;
         let own = |grant: &Grant| grant.kind == GrantKind::Access && grant.provider == client.at.pk().uuid();
         let Some(grant) = grant.filter(own) else { return Ok(None) };
@@ -284,7 +284,7 @@ impl Keeper {
 
     /// Ends the session with this cookie's value, if it is one of the provider's.
     pub async fn end(&self, at: Ref<ProxyProvider>, key: &str) -> Result<(), Failure> {
-        let mut repo = self.store.read().await?;
+        let mut repo = self.store.look().await?;
         let grant = repo.grants().find_by_hash(&self.store.keyring().lookup_hash(key)).await?;
         drop(repo);
         let own = |grant: &Grant| grant.kind == GrantKind::Proxied && grant.provider == at.pk().uuid();
