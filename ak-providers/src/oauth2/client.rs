@@ -16,8 +16,6 @@ pub struct Credentials {
     pub client_id: String,
     /// What it says is its secret, in the ways in which that can be meant.
     secrets: Vec<String>,
-    /// Whether it said so in the header: it is told there that it was wrong.
-    pub by_header: bool,
 }
 
 impl std::fmt::Debug for Credentials {
@@ -38,7 +36,7 @@ impl Credentials {
         let Some((_, encoded)) = basic else {
             let client_id = params.get("client_id").ok_or(INVALID_CLIENT)?.to_owned();
             let secrets = params.get("client_secret").map(str::to_owned).into_iter().collect();
-            return Ok(Self { client_id, secrets, by_header: false });
+            return Ok(Self { client_id, secrets });
         };
         let plain = STANDARD.decode(encoded.trim()).ok().and_then(|plain| String::from_utf8(plain).ok()).ok_or(INVALID_CLIENT)?;
         let (id, secret) = plain.split_once(':').ok_or(INVALID_CLIENT)?;
@@ -52,7 +50,7 @@ impl Credentials {
         // Both parts are form-encoded, but many clients send them as they are.
         let mut secrets = vec![decoded(secret), secret.to_owned()];
         secrets.dedup();
-        Ok(Self { client_id, secrets, by_header: true })
+        Ok(Self { client_id, secrets })
     }
 
     /// Whether the client is who it says. A public one has nothing to prove it with; a confidential one without a secret never can.
@@ -66,6 +64,21 @@ impl Credentials {
             Some(ClientType::Confidential) if right && !secret.is_empty() => Ok(()),
             _ => Err(INVALID_CLIENT),
         }
+    }
+
+    /// Whether it says a secret at all.
+    pub fn has_secret(&self) -> bool {
+        self.secrets.iter().any(|secret| !secret.is_empty())
+    }
+
+    /// The account that stands in the place of a secret, as programs write it that can send nothing else: `base64(username:password)`.
+    pub fn account(&self) -> Option<(String, String)> {
+        let account = |secret: &String| {
+            let plain = String::from_utf8(STANDARD.decode(secret).ok()?).ok()?;
+            let (username, password) = plain.split_once(':')?;
+            (!username.is_empty() && !password.is_empty()).then(|| (username.to_owned(), password.to_owned()))
+        };
+        self.secrets.iter().find_map(account)
     }
 }
 

@@ -41,7 +41,7 @@ pub enum GrantType {
     /// As itself (RFC 6749, section 4.4).
     #[serde(rename = "client_credentials")]
     ClientCredentials,
-    /// By a person's password (RFC 6749, section 4.3).
+    /// By the app password of an account (RFC 6749, section 4.3): another name for what [`Self::ClientCredentials`] with an account does.
     #[serde(rename = "password")]
     Password,
     /// By a code that is typed on another device (RFC 8628).
@@ -54,7 +54,10 @@ pub enum GrantType {
 
 impl GrantType {
     /// Those that are built.
-    pub const BUILT: [Self; 3] = [Self::AuthorizationCode, Self::RefreshToken, Self::ClientCredentials];
+    pub const BUILT: [Self; 4] = [Self::AuthorizationCode, Self::RefreshToken, Self::ClientCredentials, Self::Password];
+
+    /// Those that a provider has of which nothing else is said.
+    pub const USUAL: [Self; 3] = [Self::AuthorizationCode, Self::RefreshToken, Self::ClientCredentials];
 
     /// The name on the wire.
     pub const fn as_str(self) -> &'static str {
@@ -122,7 +125,7 @@ pub struct OAuth2Provider {
     #[serde(default)]
     pub client_type: ClientType,
     /// By what the client may ask for tokens.
-    #[serde(default = "built")]
+    #[serde(default = "usual")]
     pub grant_types: Vec<GrantType>,
     /// The client's name.
     #[serde(default)]
@@ -179,8 +182,8 @@ pub struct OAuth2Provider {
     pub jwt_federation_providers: Vec<i64>,
 }
 
-fn built() -> Vec<GrantType> {
-    GrantType::BUILT.to_vec()
+fn usual() -> Vec<GrantType> {
+    GrantType::USUAL.to_vec()
 }
 
 fn yes() -> bool {

@@ -1,5 +1,6 @@
 //! The token endpoint (RFC 6749, section 3.2): what a client asks for.
 
+use super::client::Credentials;
 use super::error::{Code, ProtocolError};
 use super::params::Params;
 use super::provider::{GrantType, OAuth2Provider};
@@ -26,6 +27,8 @@ pub enum TokenRequest {
     },
     /// As the client itself (section 4.4).
     Client {
+        /// By which name: that of the client's credentials, or that of a password (section 4.3).
+        grant: GrantType,
         /// The scopes asked for.
         scopes: Option<Vec<String>>,
         /// The account as which it acts, and an app password of that; without one, an account of the client's own.
@@ -56,17 +59,20 @@ impl TokenRequest {
             "refresh_token" => {
                 Self::Refresh { token: needed("refresh_token").ok_or(wrong("There is no refresh token."))?, scopes }
             }
-            "client_credentials" => {
+            name @ ("client_credentials" | "password") => {
+                let grant = if name == "password" { GrantType::Password } else { GrantType::ClientCredentials };
                 let account = match (needed("username"), needed("password")) {
                     (Some(username), Some(password)) => Some((username, password)),
-                    (None, None) => None,
+                    (None, None) if grant == GrantType::ClientCredentials => None,
                     _ => return Err(wrong("A user name comes with a password.")),
                 };
-                Self::Client { scopes, account }
+                Self::Client { grant, scopes, account }
             }
             _ => return Err(ProtocolError::new(Code::UnsupportedGrantType, "The grant type is not supported.")),
         };
-        if !provider.allows(request.grant()) {
+        // The password of an account is but another way to write the client's credentials.
+        let same = request.grant() == GrantType::Password && provider.allows(GrantType::ClientCredentials);
+        if !same && !provider.allows(request.grant()) {
             return Err(ProtocolError::new(Code::UnauthorizedClient, "The client may not ask for tokens in this way."));
         }
         Ok(request)
@@ -77,7 +83,20 @@ impl TokenRequest {
         match self {
             Self::Code { .. } => GrantType::AuthorizationCode,
             Self::Refresh { .. } => GrantType::RefreshToken,
-            Self::Client { .. } => GrantType::ClientCredentials,
+            Self::Client { grant, .. } => *grant,
+        }
+    }
+
+    /// The same, where an account proves itself instead of the client: beside no secret at all, or in the place of the client's. `None`:
+    /// nothing but the client's own secret would do.
+    #[must_use]
+    pub fn by_account(self, credentials: &Credentials) -> Option<Self> {
+        match self {
+            Self::Client { account: Some(_), .. } if !credentials.has_secret() => Some(self),
+            Self::Client { grant, scopes, account: None } => {
+                Some(Self::Client { grant, scopes, account: Some(credentials.account()?) })
+            }
+            _ => None,
         }
     }
 }
@@ -99,7 +118,9 @@ mod tests {
         for (body, code) in [
             ("", Code::InvalidRequest),
             ("grant_type=", Code::InvalidRequest),
-            ("grant_type=password&username=a&password=b", Code::UnsupportedGrantType),
+            ("grant_type=password&username=a", Code::InvalidRequest),
+            ("grant_type=password", Code::InvalidRequest),
+            ("grant_type=implicit", Code::UnsupportedGrantType),
             ("grant_type=authorization_code", Code::InvalidRequest),
             ("grant_type=authorization_code&code=x&code=y", Code::InvalidRequest),
             ("grant_type=authorization_code&grant_type=refresh_token&code=x", Code::InvalidRequest),
@@ -111,7 +132,13 @@ mod tests {
         }
         let mut only_codes = provider("https://a.example/cb");
         only_codes.grant_types = vec![GrantType::AuthorizationCode];
-        let refused = TokenRequest::parse(&Params::parse("grant_type=client_credentials").unwrap(), &only_codes);
-        assert_eq!(refused.unwrap_err().code, Code::UnauthorizedClient);
+        for body in ["grant_type=client_credentials", "grant_type=password&username=a&password=b"] {
+            let refused = TokenRequest::parse(&Params::parse(body).unwrap(), &only_codes);
+            assert_eq!(refused.unwrap_err().code, Code::UnauthorizedClient, "{body}");
+        }
+        let by_password = OAuth2Provider { grant_types: vec![GrantType::Password], ..only_codes };
+        let parse = |body: &str| TokenRequest::parse(&Params::parse(body).unwrap(), &by_password);
+        assert!(parse("grant_type=password&username=a&password=b").is_ok());
+        assert_eq!(parse("grant_type=client_credentials").unwrap_err().code, Code::UnauthorizedClient);
     }
 }

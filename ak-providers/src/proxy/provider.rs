@@ -352,7 +352,7 @@ impl ProxyProvider {
             Box::new(OAuth2Provider {
                 base: self.base.clone(),
                 client_type: ClientType::Confidential,
-                grant_types: GrantType::BUILT.to_vec(),
+                grant_types: GrantType::USUAL.to_vec(),
                 client_id: self.client_id.clone(),
                 client_secret: self.client_secret.clone(),
                 access_code_validity: span("minutes=1"),

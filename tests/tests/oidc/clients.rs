@@ -119,7 +119,7 @@ async fn a_client_that_is_not_itself_gets_nothing() {
     assert_eq!(send(&code_of(&house.client_secret)).await.status, 200, "by the body too");
     let json = client.post("/application/o/token/", &json!({ "grant_type": "client_credentials" })).await;
     assert_eq!((json.status, &json.body["error"]), (400, &json!("invalid_request")));
-    assert_eq!(house.token(&[("grant_type", "password")]).await.body["error"], "unsupported_grant_type");
+    assert_eq!(house.token(&[("grant_type", "implicit")]).await.body["error"], "unsupported_grant_type");
 }
 
 #[tokio::test]

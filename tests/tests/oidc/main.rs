@@ -7,4 +7,5 @@ mod given;
 mod grafana;
 mod kit;
 mod leaving;
+mod machines;
 mod parties;

@@ -44,14 +44,22 @@ impl Issuer {
         let snapshot = self.store.snapshot();
         let credentials = Credentials::parse(authorization, params)?;
         let client = Client::named(&snapshot, &credentials.client_id);
-        credentials.prove(client.map(|client| client.provider))?;
+        let proof = credentials.prove(client.map(|client| client.provider));
         let client = client.ok_or(INVALID_CLIENT)?;
-        match TokenRequest::parse(params, client.provider)? {
+        let request = TokenRequest::parse(params, client.provider);
+        let is_public = client.provider.client_type == ClientType::Public;
+        let request = match (proof, request) {
+            // A public client has no secret that what it says could be.
+            (Ok(()), Ok(request)) if is_public => request.clone().by_account(&credentials).unwrap_or(request),
+            (Ok(()), request) => request?,
+            (Err(unknown), request) => request.ok().and_then(|request| request.by_account(&credentials)).ok_or(unknown)?,
+        };
+        match request {
             TokenRequest::Code { code, redirect_uri, verifier } => {
                 self.by_code(&snapshot, client, &code, redirect_uri.as_deref(), verifier.as_deref(), from).await
             }
             TokenRequest::Refresh { token, scopes } => self.by_refresh(&snapshot, client, &token, scopes.as_deref(), from).await,
-            TokenRequest::Client { scopes, account } => {
+            TokenRequest::Client { scopes, account, .. } => {
                 let account = account.as_ref().map(|(name, password)| (name.as_str(), password.as_str()));
                 self.by_itself(&snapshot, client, scopes.as_deref(), account, from).await
             }
