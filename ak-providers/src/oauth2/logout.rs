@@ -36,6 +36,10 @@ impl EndSession {
             return Self::Wrong("The ID token was not issued to this application.");
         }
         let Some(uri) = params.get("post_logout_redirect_uri") else { return Self::Stay };
+        // Where no address is registered at all nobody is led anywhere, and what a client says by habit keeps nobody signed in.
+        if !provider.redirect_uris.iter().any(|uri| uri.redirect_uri_type == RedirectUriType::Logout) {
+            return Self::Stay;
+        }
         if !provider.is_registered(uri, RedirectUriType::Logout) {
             return Self::Wrong("The address to return to is none of those that are registered for the application.");
         }

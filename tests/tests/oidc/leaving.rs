@@ -105,6 +105,21 @@ async fn an_application_signs_a_person_out_and_gets_her_back() {
 }
 
 #[tokio::test]
+async fn an_application_that_registers_no_address_signs_people_out_all_the_same() {
+    let house = House::open().await;
+    for uri in [OUT, crate::kit::CALLBACK, "javascript:alert(1)"] {
+        let browser = house.server.signed_in("ada").await;
+        let tokens = house.tokens(&browser).await;
+        let hint = tokens["id_token"].as_str().unwrap();
+        let refused = browser.get(&end_session(&[("post_logout_redirect_uri", uri), ("id_token_hint", "x.y.z")])).await;
+        assert_eq!(refused.status, 400, "{uri}: the token still has to be one");
+        let page = browser.get(&end_session(&[("post_logout_redirect_uri", uri), ("id_token_hint", hint)])).await;
+        assert_eq!((page.status, page.location()), (200, ""), "{uri}: {}", page.text);
+        assert_eq!(Back::of(&browser.get(&house.authorize(&[("prompt", "none")])).await).error(), "login_required", "{uri}");
+    }
+}
+
+#[tokio::test]
 async fn every_application_of_the_session_is_told() {
     let (mut first, mut second) = (Listener::start(0).await, Listener::start(2).await);
     let house = House::with(registered(&first)).await;
