@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ak_policy::{Context, Decision, Denial, HttpRequest, Request, decide};
+use ak_policy::{Context, Decision, Denial, Request, decide};
 use ak_store::directory::Person;
 use ak_store::model::{Key, Pk, Ref};
 
@@ -57,17 +57,12 @@ impl Refusal {
 
 /// The request that policies of a flow see: about the account that is being identified, else the one that has signed in.
 pub(crate) fn request(world: &World<'_>, subject: Option<&Person>, context: &Context) -> Request {
-    let http = HttpRequest {
-        host: world.client.host.clone(),
-        headers: [("user-agent".to_owned(), world.client.user_agent.clone())].into(),
-        ..HttpRequest::default()
-    };
     Request {
         person: subject.cloned().map(Arc::new),
         context: context.clone(),
         client_ip: world.client.ip,
         now: world.now,
-        http: Some(Arc::new(http)),
+        http: Some(world.http()),
         ..Request::new(world.snapshot.clone(), world.services.clone())
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use ak_policy::{Context, Services};
+use ak_policy::{Context, HttpRequest, Services};
 use ak_store::Rng;
 use ak_store::directory::Person;
 use ak_store::model::{Key, ModelShown, Pk, Ref, Row, Snapshot, Target};
@@ -178,6 +178,12 @@ impl<'a> World<'a> {
     /// The brand of the host that was asked for.
     pub fn brand(&self) -> Option<&'a Brand> {
         Brand::of_host(self.snapshot, &self.client.host).map(|(_, brand)| brand)
+    }
+
+    /// The request, as policies see it.
+    pub fn http(&self) -> Arc<HttpRequest> {
+        let headers = [("user-agent".to_owned(), self.client.user_agent.clone())].into();
+        Arc::new(HttpRequest { host: self.client.host.clone(), headers, ..HttpRequest::default() })
     }
 }
 

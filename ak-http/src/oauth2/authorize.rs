@@ -2,12 +2,14 @@
 
 use ak_flows::{Input, Outcome, Page, RunError, Visit};
 use ak_policy::{Context, Decision, Denial, Request, decide};
+use ak_providers::oauth2::asked::Asked;
 use ak_providers::oauth2::authorize::{Answer, AuthorizeError, AuthorizeRequest, Next, Prompt, SignedIn, next};
 use ak_providers::oauth2::error::{Code, ProtocolError};
 use ak_providers::oauth2::finish::{Authorization, form as answer_form};
-use ak_providers::oauth2::issue::Client;
+use ak_providers::oauth2::issue::{Client, From};
 use ak_providers::oauth2::params::Params;
 use ak_providers::oauth2::{claims, logout, scope};
+use ak_store::directory::Person;
 use ak_store::model::Snapshot;
 use ak_store::records::Session;
 use axum::body::Bytes;
@@ -83,6 +85,7 @@ struct Place<'a> {
 /// Who has signed in, and in which session.
 struct Present<'a> {
     visit: &'a Visit,
+    person: &'a Person,
     session: &'a Session,
     signed_in: SignedIn,
 }
@@ -131,7 +134,11 @@ impl Place<'_> {
         let (person, session) = (visit.person.as_ref()?, visit.session.as_ref()?);
         let at = session.data.get("login_at").and_then(Value::as_str).and_then(|at| at.parse().ok());
         let subject = claims::subject(client.provider, person, self.app.store().install_id());
-        Some(Present { visit, session, signed_in: SignedIn { subject, at: at.unwrap_or(session.created) } })
+        Some(Present { visit, person, session, signed_in: SignedIn { subject, at: at.unwrap_or(session.created) } })
+    }
+
+    fn from(&self) -> From {
+        self.app.client_from(self.origin, "GET", HERE)
     }
 
     /// Whom the client means by an ID token. One that this provider has not signed means nobody, and is a mistake.
@@ -212,8 +219,13 @@ impl Place<'_> {
     /// The policies of the application, then the authorization flow, at whose end the answer is.
     async fn authorize(&self, request: &AuthorizeRequest, client: &Client<'_>, present: &Present<'_>) -> Response {
         let silent = request.prompts.contains(&Prompt::None);
-        let about = Request::new(self.snapshot.clone(), self.app.runner.services().clone()).of(present.visit.person.as_ref());
-        let about = Request { client_ip: self.origin.ip, ..about };
+        let mappings = match client.mappings(self.snapshot) {
+            Ok(mappings) => mappings,
+            Err(failure) => return self.broken(request, client, &failure.to_string()),
+        };
+        let scopes = scope::granted(request.scopes.as_deref(), &scope::names(&mappings));
+        let about = Asked::by(request, &scopes);
+        let about = about.of(self.snapshot, self.app.runner.services(), present.person, &self.from(), Context::default());
         let decision = decide(client.application_at.pk(), &about).await;
         if let Err(error) = self.app.runner.note_decisions(&about, [&decision]).await {
             return page_error(self.app, self.origin)(error).into_response();
@@ -222,11 +234,6 @@ impl Place<'_> {
             let error = ProtocolError::new(Code::AccessDenied, "The person may not open the application.");
             return if silent { self.refuse(request, client, &error) } else { self.denied(client, &about, decision).await };
         }
-        let mappings = match client.mappings(self.snapshot) {
-            Ok(mappings) => mappings,
-            Err(failure) => return self.broken(request, client, &failure.to_string()),
-        };
-        let scopes = scope::granted(request.scopes.as_deref(), &scope::names(&mappings));
         let told = mappings.iter().filter(|(_, m)| scopes.contains(&m.scope_name) && !m.description.is_empty());
         let permissions: Vec<(String, String)> = told.map(|(_, m)| (m.scope_name.clone(), m.description.clone())).collect();
         let asked = Authorization { request: request.clone(), provider: client.at, scopes, base: self.app.base(self.origin) };

@@ -2,7 +2,7 @@
 
 use ak_flows::stages::{ConsentMode, ConsentStage};
 use ak_flows::{Answer as Given, Challenge, Cx, Effect, Finale, Stage, StageError, Step};
-use ak_policy::{Application, Context, Denial, Request, decide};
+use ak_policy::{Application, Context, Denial, decide};
 use ak_store::Keyring;
 use ak_store::model::{Ref, Span};
 use ak_store::records::{Grant, GrantKind, NewTask};
@@ -12,10 +12,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
+use super::asked::Asked;
 use super::authorize::{Answer, AuthorizeRequest, Prompt};
 use super::backchannel::{self, LogoutArgs};
 use super::claims;
-use super::issue::{Client, CodeData};
+use super::issue::{Client, CodeData, From};
 use super::provider::{LogoutMethod, OAuth2Client};
 use super::redirect_uri::RedirectUriType;
 
@@ -100,8 +101,9 @@ impl AuthorizeStage {
         let Some(person) = person.filter(|person| person.user.is_active) else {
             return Ok(Step::Deny(Some("Nobody has signed in.".into())));
         };
-        let about = Request::new(world.snapshot.clone(), world.services.clone()).of(Some(&person));
-        let about = Request { client_ip: world.client.ip, context: cx.context.clone(), ..about };
+        let from = From { ip: world.client.ip, base: asked.base.clone(), http: Some(world.http()) };
+        let about = Asked::by(&asked.request, &asked.scopes);
+        let about = about.of(world.snapshot, world.services, &person, &from, cx.context.clone());
         let decision = decide(client.application_at.pk(), &about).await;
         let told = decision.changes.effects.iter().cloned().map(|effect| Effect::Policy { user: Some(person.user.pk), effect });
         cx.effects.extend(told.filter(Effect::is_note));

@@ -2,6 +2,7 @@
 //!
 //! The protocol is parse → decide → answer over plain types; nothing here knows HTTP.
 
+pub mod asked;
 pub mod authorize;
 pub mod backchannel;
 pub mod claims;

@@ -9,3 +9,4 @@ mod kit;
 mod leaving;
 mod machines;
 mod parties;
+mod rules;

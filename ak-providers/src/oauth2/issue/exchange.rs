@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::record::{AccessData, CodeData, RefreshData, read};
 use super::{Client, Failure, From, Issuer};
+use crate::oauth2::asked::Asked;
 use crate::oauth2::claims::{self, Content, Login};
 use crate::oauth2::client::{Credentials, INVALID_CLIENT};
 use crate::oauth2::error::{Code, ProtocolError};
@@ -59,9 +60,9 @@ impl Issuer {
                 self.by_code(&snapshot, client, &code, redirect_uri.as_deref(), verifier.as_deref(), from).await
             }
             TokenRequest::Refresh { token, scopes } => self.by_refresh(&snapshot, client, &token, scopes.as_deref(), from).await,
-            TokenRequest::Client { scopes, account, .. } => {
+            TokenRequest::Client { grant, scopes, account } => {
                 let account = account.as_ref().map(|(name, password)| (name.as_str(), password.as_str()));
-                self.by_itself(&snapshot, client, scopes.as_deref(), account, from).await
+                self.by_itself(&snapshot, client, grant, scopes.as_deref(), account, from).await
             }
         }
     }
@@ -143,15 +144,16 @@ impl Issuer {
         let data: RefreshData = read(&grant)?;
         let person = self.holder(&mut *repo, &grant, now).await?.ok_or_else(wrong)?;
         drop(repo);
-        if !self.may_open(snapshot, &client, &person, from).await? {
-            return Err(Failure::grant("The person may not open the application any more."));
-        }
         let given: Vec<String> = grant.scope.split_whitespace().map(str::to_owned).collect();
         let scopes = match scopes {
             None => given.clone(),
             Some(asked) if asked.iter().all(|scope| given.contains(scope)) => asked.to_vec(),
             Some(_) => return Err(ProtocolError::new(Code::InvalidScope, "A scope was not granted.").into()),
         };
+        let asked =
+            Asked { client_id: &client.provider.client_id, grant: GrantType::RefreshToken, scopes: &scopes, request: None };
+        let refused = "The person may not open the application any more.";
+        self.admit(snapshot, &client, &person, &asked, from, refused).await?;
         let login = data.login.clone();
         let ask = Ask { client, person: &person, base: &data.base, scopes, login, nonce: None, claims: &data.claims };
         let tokens = self.make(snapshot, &ask, from, now).await?;
@@ -182,6 +184,7 @@ impl Issuer {
         &self,
         snapshot: &Snapshot,
         client: Client<'_>,
+        grant: GrantType,
         scopes: Option<&[String]>,
         account: Option<(&str, &str)>,
         from: &From,
@@ -203,10 +206,9 @@ impl Issuer {
         };
         let now = self.store.clock().now();
         let person = person.filter(|p| p.user.is_active).ok_or(Failure::grant("The account is not active."))?;
-        if !self.may_open(snapshot, &client, &person, from).await? {
-            return Err(Failure::grant("The account may not open the application."));
-        }
         let scopes = scope::granted(scopes, &scope::names(&client.mappings(snapshot)?));
+        let asked = Asked { client_id: &client.provider.client_id, grant, scopes: &scopes, request: None };
+        self.admit(snapshot, &client, &person, &asked, from, "The account may not open the application.").await?;
         let (login, claims) = (Login::default(), Map::new());
         let ask = Ask { client, person: &person, base: &from.base, scopes, login, nonce: None, claims: &claims };
         let tokens = self.make(snapshot, &ask, from, now).await?;

@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use ak_flows::Directory;
-use ak_policy::{Application, Denial, HttpRequest, PolicyEffect, Request, Services, decide};
+use ak_policy::{Application, Context, Decision, Denial, HttpRequest, PolicyEffect, Request, Services, decide};
 use ak_store::StoreError;
 use ak_store::directory::Person;
 use ak_store::model::{Pk, Ref, Snapshot, Store};
@@ -18,6 +18,7 @@ use serde_json::{Map, Value, json};
 
 pub use record::{AccessData, CodeData, RefreshData};
 
+use super::asked::Asked;
 use super::discovery::Endpoints;
 use super::error::{Code, ProtocolError};
 use super::jwt::Signer;
@@ -113,6 +114,14 @@ pub struct From {
     pub http: Option<Arc<HttpRequest>>,
 }
 
+impl From {
+    /// What policies and mappings are asked about a person at this request.
+    pub fn request(&self, snapshot: &Snapshot, services: &Arc<Services>, person: &Person) -> Request {
+        let request = Request::new(snapshot.clone(), services.clone()).of(Some(person));
+        Request { client_ip: self.ip, http: self.http.clone(), ..request }
+    }
+}
+
 /// Gives clients what they ask for. A cheap handle.
 #[derive(Clone)]
 pub struct Issuer {
@@ -127,23 +136,6 @@ impl Issuer {
         Self { store, directory, services }
     }
 
-    /// What policies and mappings are asked about a person.
-    fn request(&self, snapshot: &Snapshot, person: &Person, from: &From) -> Request {
-        let request = Request::new(snapshot.clone(), self.services.clone()).of(Some(person));
-        Request { client_ip: from.ip, http: from.http.clone(), ..request }
-    }
-
-    /// Whether a person may open the client's application. What the policies note is noted.
-    pub(crate) async fn may_open(
-        &self,
-        snapshot: &Snapshot,
-        client: &Client<'_>,
-        person: &Person,
-        from: &From,
-    ) -> Result<bool, Failure> {
-        Ok(self.denial(snapshot, client, person, from).await?.is_none())
-    }
-
     /// Why a person may not open the client's application, if she may not. What the policies note is noted.
     pub(crate) async fn denial(
         &self,
@@ -152,10 +144,31 @@ impl Issuer {
         person: &Person,
         from: &From,
     ) -> Result<Option<Denial>, Failure> {
-        let request = self.request(snapshot, person, from);
-        let mut decision = decide(client.application_at.pk(), &request).await;
-        self.note_all(std::mem::take(&mut decision.changes.effects), "policies", person, from).await?;
+        let request = from.request(snapshot, &self.services, person);
+        let decision = self.decide(client, person, &request, from).await?;
         Ok((!decision.passing).then(|| Denial::of_application(&client.application.name, &request, decision)))
+    }
+
+    async fn decide(&self, client: &Client<'_>, person: &Person, request: &Request, from: &From) -> Result<Decision, Failure> {
+        let mut decision = decide(client.application_at.pk(), request).await;
+        let changes = std::mem::take(&mut decision.changes);
+        self.note_all(changes.effects, "policies", person, from).await?;
+        Ok(decision)
+    }
+
+    /// Lets nobody pass who may not open the client's application; `refused` is what the client is told then.
+    pub(super) async fn admit(
+        &self,
+        snapshot: &Snapshot,
+        client: &Client<'_>,
+        person: &Person,
+        asked: &Asked<'_>,
+        from: &From,
+        refused: &'static str,
+    ) -> Result<(), Failure> {
+        let request = asked.of(snapshot, &self.services, person, from, Context::default());
+        let decision = self.decide(client, person, &request, from).await?;
+        if decision.passing { Ok(()) } else { Err(Failure::grant(refused)) }
     }
 
     /// Notes what scripts want noted. They say what is told of people, and who may; who is what is for flows to change.
@@ -179,7 +192,7 @@ impl Issuer {
         from: &From,
     ) -> Result<Map<String, Value>, Failure> {
         let mappings = client.mappings(snapshot)?;
-        let request = self.request(snapshot, person, from);
+        let request = from.request(snapshot, &self.services, person);
         let told = match scope::tell(client.at.pk(), &mappings, scopes, &request).await {
             Ok(told) => told,
             Err(why) => {
