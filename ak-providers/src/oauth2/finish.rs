@@ -131,6 +131,7 @@ impl AuthorizeStage {
                 nonce: request.nonce.clone(),
                 challenge: request.challenge.clone(),
                 claims: request.claims.clone(),
+                ip: world.client.ip,
             }),
             since: now,
             created: now,

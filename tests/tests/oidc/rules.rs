@@ -58,6 +58,7 @@ async fn policies_see_what_the_client_asks_for() {
             assert_eq!(told[name], value, "{name}: {told}");
         }
     }
+    house.server.clock.advance(chrono::Duration::seconds(1));
     let reply = house.token(&[("grant_type", "client_credentials"), ("scope", "openid")]).await;
     assert_eq!(reply.status, 200, "{}", reply.text);
     let told = seen(&house, 2).await.remove(0);
@@ -71,4 +72,43 @@ async fn policies_see_what_the_client_asks_for() {
     assert_eq!(Back::of(&browser.get(&silent("openid profile")).await).error(), "access_denied");
     let more = house.token(&[("grant_type", "client_credentials"), ("scope", "profile")]).await;
     assert_eq!(more.body["error"], "invalid_grant");
+}
+
+#[tokio::test]
+async fn a_token_is_renewed_by_the_address_of_the_browser() {
+    let house = House::open().await;
+    let browser = house.server.signed_in("ada").await.header("x-forwarded-for", "198.51.100.7");
+    let tokens = house.tokens(&browser).await;
+    rule(&house, "context.ip == \"198.51.100.7\"").await;
+    assert!(Back::of(&browser.get(&house.authorize(&[("prompt", "none")])).await).params.contains_key("code"));
+    // The application's server comes from elsewhere, also when it renews what was renewed.
+    let renew = async |tokens: &Value| {
+        house.token(&[("grant_type", "refresh_token"), ("refresh_token", tokens["refresh_token"].as_str().unwrap())]).await
+    };
+    let renewed = renew(&tokens).await;
+    assert_eq!(renewed.status, 200, "{}", renewed.text);
+    let renewed = renew(&renewed.body).await;
+    assert_eq!(renewed.status, 200, "{}", renewed.text);
+    let elsewhere = house.server.signed_in("ada").await.header("x-forwarded-for", "198.51.100.8");
+    assert_eq!(Back::of(&elsewhere.get(&house.authorize(&[("prompt", "none")])).await).error(), "access_denied");
+}
+
+#[tokio::test]
+async fn what_could_not_be_decided_costs_nobody_a_token() {
+    let house = House::open().await;
+    let browser = house.server.signed_in("ada").await;
+    let tokens = house.tokens(&browser).await;
+    rule(&house, "throw \"not now\"").await;
+    let fields = [("grant_type", "refresh_token"), ("refresh_token", tokens["refresh_token"].as_str().unwrap())];
+    let machine = [("grant_type", "client_credentials")];
+    for fields in [&fields[..], &machine] {
+        let reply = house.token(fields).await;
+        assert_eq!((reply.status, &reply.body["error"]), (500, &json!("server_error")), "{}", reply.text);
+        assert!(!reply.text.contains("not now"), "{}", reply.text);
+    }
+    let bindings = house.server.admin().get("/api/v3/policies/bindings/").await.body["results"].clone();
+    let rule = bindings.as_array().unwrap().iter().find(|one| one["target"] == house.application["pk"]).unwrap();
+    let path = format!("/api/v3/policies/bindings/{}/", rule["pk"].as_str().unwrap());
+    assert_eq!(house.server.admin().delete(&path).await.status, 204);
+    assert_eq!(house.token(&fields).await.status, 200, "it is still worth something");
 }

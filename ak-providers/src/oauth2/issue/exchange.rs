@@ -116,7 +116,8 @@ impl Issuer {
         self.keep_access(&mut *repo, &grant, grant.session, &tokens, now).await?;
         let refresh = match offline {
             true => {
-                let data = RefreshData { base: data.base.clone(), login: ask.login.clone(), claims: data.claims.clone() };
+                let CodeData { base, claims, ip, .. } = data.clone();
+                let data = RefreshData { base, login: ask.login.clone(), claims, ip };
                 Some(self.keep_refresh(&mut *repo, client, &grant, &data, now).await?)
             }
             false => None,
@@ -153,7 +154,8 @@ impl Issuer {
         let asked =
             Asked { client_id: &client.provider.client_id, grant: GrantType::RefreshToken, scopes: &scopes, request: None };
         let refused = "The person may not open the application any more.";
-        self.admit(snapshot, &client, &person, &asked, from, refused).await?;
+        let browser = From { ip: data.ip.or(from.ip), ..from.clone() };
+        self.admit(snapshot, &client, &person, &asked, &browser, refused).await?;
         let login = data.login.clone();
         let ask = Ask { client, person: &person, base: &data.base, scopes, login, nonce: None, claims: &data.claims };
         let tokens = self.make(snapshot, &ask, from, now).await?;

@@ -168,7 +168,15 @@ impl Issuer {
     ) -> Result<(), Failure> {
         let request = asked.of(snapshot, &self.services, person, from, Context::default());
         let decision = self.decide(client, person, &request, from).await?;
-        if decision.passing { Ok(()) } else { Err(Failure::grant(refused)) }
+        match (decision.passing, decision.undecided) {
+            (true, _) => Ok(()),
+            (false, false) => Err(Failure::grant(refused)),
+            // A client that is told that its token is worth nothing throws it away; this may be over in a moment.
+            (false, true) => {
+                let (user, application) = (&person.user.username, &client.application.name);
+                Err(Failure::Broken(format!("whether {user} may open {application} could not be decided")))
+            }
+        }
     }
 
     /// Notes what scripts want noted. They say what is told of people, and who may; who is what is for flows to change.

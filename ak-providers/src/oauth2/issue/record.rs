@@ -1,5 +1,7 @@
 //! What is kept with what a client was given.
 
+use std::net::IpAddr;
+
 use ak_store::StoreError;
 use ak_store::records::Grant;
 use serde::de::DeserializeOwned;
@@ -23,6 +25,9 @@ pub struct CodeData {
     /// Claims that are asked for one by one.
     #[serde(default)]
     pub claims: Map<String, Value>,
+    /// The browser's address.
+    #[serde(default)]
+    pub ip: Option<IpAddr>,
 }
 
 /// With a refresh token.
@@ -35,6 +40,9 @@ pub struct RefreshData {
     /// Claims that are asked for one by one.
     #[serde(default)]
     pub claims: Map<String, Value>,
+    /// The browser's address: policies decide by it also when the application's server comes alone.
+    #[serde(default)]
+    pub ip: Option<IpAddr>,
 }
 
 /// With an access token.
