@@ -169,3 +169,44 @@ async fn an_application_calls_the_api_as_the_person_where_it_was_granted_that() 
     browser.follow("/flows/-/default/invalidation/").await;
     assert_eq!(me(&tokens["access_token"]).await.status, 403);
 }
+
+#[tokio::test]
+async fn a_scope_that_is_taken_from_the_provider_is_taken_from_what_was_given() {
+    let house = House::open().await;
+    let browser = house.server.signed_in("ada").await;
+    let usual = house.provider["property_mappings"].as_array().unwrap().clone();
+    let api = pk(&house.server, "propertymappings/provider/scope", "scope_name", "goauthentik.io/api").await;
+    let whole = [&usual[..], &[api]].concat();
+    let with_api = json!({ "property_mappings": whole });
+    house.change(with_api.clone()).await;
+    let scope = "openid offline_access goauthentik.io/api";
+    let tokens = house.redeem(&house.code(&browser, &[("scope", scope)]).await).await.body;
+    let me = async |token: &Value| {
+        let bearer = format!("Bearer {}", token.as_str().unwrap());
+        house.server.client().header("authorization", &bearer).get("/api/v3/core/users/me/").await.status
+    };
+    let told = async |token: &Value| {
+        let fields = [("client_id", house.client_id.as_str()), ("client_secret", house.client_secret.as_str())];
+        let fields = [&fields[..], &[("token", token.as_str().unwrap())]].concat();
+        house.server.client().form("/application/o/introspect/", &fields).await.body
+    };
+    let renew = async |tokens: &Value, more: &[(&str, &str)]| {
+        let fields = [("grant_type", "refresh_token"), ("refresh_token", tokens["refresh_token"].as_str().unwrap())];
+        house.token(&[&fields[..], more].concat()).await
+    };
+    assert_eq!((me(&tokens["access_token"]).await, &told(&tokens["access_token"]).await["scope"]), (200, &json!(scope)));
+    house.change(json!({ "property_mappings": usual })).await;
+    assert_eq!(me(&tokens["access_token"]).await, 403, "at once");
+    assert_eq!(told(&tokens["access_token"]).await["scope"], "openid offline_access");
+    let renewed = renew(&tokens, &[]).await;
+    assert_eq!((renewed.status, &renewed.body["scope"]), (200, &json!("openid offline_access")), "{}", renewed.text);
+    let renewed = renew(&renewed.body, &[("scope", "openid goauthentik.io/api")]).await;
+    assert_eq!((renewed.status, &renewed.body["scope"]), (200, &json!("openid")), "{}", renewed.text);
+    // Without offline access nothing is renewed.
+    let offline = &usual[..3];
+    house.change(json!({ "property_mappings": offline })).await;
+    assert_eq!(told(&renewed.body["refresh_token"]).await, json!({ "active": false }));
+    assert_eq!(renew(&renewed.body, &[]).await.body["error"], "invalid_grant");
+    house.change(with_api).await;
+    assert_eq!(renew(&renewed.body, &[]).await.status, 200, "it was not used up");
+}

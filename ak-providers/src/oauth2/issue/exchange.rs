@@ -145,10 +145,14 @@ impl Issuer {
         let data: RefreshData = read(&grant)?;
         let person = self.holder(&mut *repo, &grant, now).await?.ok_or_else(wrong)?;
         drop(repo);
-        let given: Vec<String> = grant.scope.split_whitespace().map(str::to_owned).collect();
+        let given = |scope: &String| grant.scope.split_whitespace().any(|given| given == scope);
+        let still = client.still(snapshot, &grant.scope)?;
+        if !still.iter().any(|scope| scope == OFFLINE_ACCESS) {
+            return Err(Failure::grant("The client is not offered offline access any more."));
+        }
         let scopes = match scopes {
-            None => given.clone(),
-            Some(asked) if asked.iter().all(|scope| given.contains(scope)) => asked.to_vec(),
+            None => still,
+            Some(asked) if asked.iter().all(given) => asked.iter().filter(|scope| still.contains(scope)).cloned().collect(),
             Some(_) => return Err(ProtocolError::new(Code::InvalidScope, "A scope was not granted.").into()),
         };
         let asked =

@@ -13,7 +13,7 @@ use crate::oauth2::client::{Credentials, INVALID_CLIENT};
 use crate::oauth2::error::{Code, ProtocolError};
 use crate::oauth2::params::Params;
 use crate::oauth2::provider::{ClientType, OAuth2Provider};
-use crate::oauth2::scope::{self, OPENID};
+use crate::oauth2::scope::{self, OFFLINE_ACCESS, OPENID};
 
 /// The longest token that is looked for, in bytes.
 const MAX_TOKEN: usize = 16 * 1024;
@@ -74,7 +74,9 @@ impl Issuer {
         let Some(grant) = grant.filter(|grant| grant.scope.split_whitespace().any(|given| given == scope)) else {
             return Ok(None);
         };
-        if Client::of(&self.store.snapshot(), Ref::new(Pk::of_uuid(grant.provider))).is_none() {
+        let snapshot = self.store.snapshot();
+        let Some(client) = Client::of(&snapshot, Ref::new(Pk::of_uuid(grant.provider))) else { return Ok(None) };
+        if !client.still(&snapshot, scope)?.iter().any(|still| still == scope) {
             return Ok(None);
         }
         self.holder(&mut *repo, &grant, self.store.clock().now()).await
@@ -96,6 +98,10 @@ impl Issuer {
             return Ok(inactive);
         };
         let Some(person) = self.holder(&mut *repo, &grant, now).await? else { return Ok(inactive) };
+        let scopes = client.still(&snapshot, &grant.scope)?;
+        if grant.kind == GrantKind::Refresh && !scopes.iter().any(|scope| scope == OFFLINE_ACCESS) {
+            return Ok(inactive);
+        }
         let (mut told, kind) = match grant.kind {
             GrantKind::Access => (read::<AccessData>(&grant)?.id_token, "Bearer"),
             _ => {
@@ -109,7 +115,7 @@ impl Issuer {
         told.remove("at_hash");
         let subject = claims::subject(client.provider, &person, self.store.install_id());
         let own = json!({
-            "active": true, "scope": grant.scope, "client_id": client.provider.client_id, "username": person.user.username,
+            "active": true, "scope": scopes.join(" "), "client_id": client.provider.client_id, "username": person.user.username,
             "token_type": kind, "exp": grant.expires.timestamp(), "iat": grant.created.timestamp(),
         });
         if let Value::Object(own) = own {

@@ -81,6 +81,13 @@ impl<'a> Client<'a> {
         let own = snapshot.get(self.at).map_or(&[][..], OAuth2Client::own_scopes);
         scope::mappings(snapshot, self.provider, own).map_err(|why| Failure::Broken(why.to_string()))
     }
+
+    /// Those of the granted scopes that it is still offered: what was taken from the provider is taken from what was given.
+    pub(super) fn still(&self, snapshot: &Snapshot, granted: &str) -> Result<Vec<String>, Failure> {
+        let offered = scope::names(&self.mappings(snapshot)?);
+        let held = granted.split_whitespace().filter(|scope| offered.iter().any(|name| name == scope));
+        Ok(held.map(str::to_owned).collect())
+    }
 }
 
 /// Why a client is not given what it asks for.
