@@ -3,10 +3,10 @@
 use ak_flows::{Input, Outcome, Page, RunError, Visit};
 use ak_policy::{Context, Decision, Denial, Request, decide};
 use ak_providers::oauth2::asked::Asked;
-use ak_providers::oauth2::authorize::{Answer, AuthorizeError, AuthorizeRequest, Next, Prompt, SignedIn, next};
+use ak_providers::oauth2::authorize::{Answer, AuthorizeError, AuthorizeRequest, Hint, Next, Prompt, SignedIn, next};
 use ak_providers::oauth2::error::{Code, ProtocolError};
 use ak_providers::oauth2::finish::{Authorization, form as answer_form};
-use ak_providers::oauth2::issue::{Client, From};
+use ak_providers::oauth2::issue::{Client, Failure, From};
 use ak_providers::oauth2::params::Params;
 use ak_providers::oauth2::{claims, logout, scope};
 use ak_store::directory::Person;
@@ -57,7 +57,7 @@ pub(super) async fn show(
     let snapshot = app.store().snapshot();
     let headers = visitor(&method, headers);
     let place = Place { app: &app, origin: &origin, snapshot: &snapshot, params: &params };
-    place.answer(&headers).await
+    Box::pin(place.answer(&headers)).await
 }
 
 /// `POST`: the same by a form (OpenID Connect Core, section 3.1.2.1). It comes from another site without the session's cookie, and
@@ -117,10 +117,15 @@ impl Place<'_> {
             Ok(hinted) => hinted,
             Err(error) => return self.refuse(request, client, &error),
         };
-        let present = self.present(client, visit);
+        let mut present = self.present(client, visit);
+        if let Some(present) = &mut present
+            && let Err(failure) = self.name(request, client, hinted.as_ref(), present).await
+        {
+            return self.broken(request, client, &failure.to_string());
+        }
         let now = self.app.store().clock().now();
         let signed_in = present.as_ref().map(|present| &present.signed_in);
-        match next(request, signed_in, hinted.as_deref(), self.asked(request), now) {
+        match next(request, signed_in, hinted.as_ref(), self.asked(request), now) {
             Next::Refuse(error) => self.refuse(request, client, &error),
             Next::SignIn => self.sign_in(request, client, visit).await,
             Next::Authorize => match present {
@@ -134,7 +139,52 @@ impl Place<'_> {
         let (person, session) = (visit.person.as_ref()?, visit.session.as_ref()?);
         let at = session.data.get("login_at").and_then(Value::as_str).and_then(|at| at.parse().ok());
         let subject = claims::subject(client.provider, person, self.app.store().install_id());
-        Some(Present { visit, person, session, signed_in: SignedIn { subject, at: at.unwrap_or(session.created) } })
+        Some(Present {
+            visit,
+            person,
+            session,
+            signed_in: SignedIn { subject, sid: hex::encode(session.id), at: at.unwrap_or(session.created) },
+        })
+    }
+
+    /// Names who has signed in as her ID token would, where it matters. Mappings have their say in that.
+    async fn name(
+        &self,
+        request: &AuthorizeRequest,
+        client: &Client<'_>,
+        hinted: Option<&Hint>,
+        present: &mut Present<'_>,
+    ) -> Result<(), Failure> {
+        let is_named = hinted.is_some_and(|hint| !hint.is_of(&present.signed_in.sid)) || request.requested_subject().is_some();
+        if is_named {
+            let scopes = self.scopes(request, client)?;
+            let (from, issuer) = (self.from(), &self.app.issuer);
+            let identity = Box::pin(issuer.identity(self.snapshot, client, present.person, &scopes, &from)).await?;
+            present.signed_in.subject = identity.subject;
+        }
+        Ok(())
+    }
+
+    /// Whether the client is content with how people sign in here. Mappings have their say in that too.
+    async fn is_content(
+        &self,
+        request: &AuthorizeRequest,
+        client: &Client<'_>,
+        present: &Present<'_>,
+        scopes: &[String],
+    ) -> Result<bool, Failure> {
+        // What no class at all would change is not looked up.
+        if request.is_content_with("") {
+            return Ok(true);
+        }
+        let (from, issuer) = (self.from(), &self.app.issuer);
+        let identity = Box::pin(issuer.identity(self.snapshot, client, present.person, scopes, &from)).await?;
+        Ok(request.is_content_with(&identity.acr))
+    }
+
+    /// The scopes that the client would get.
+    fn scopes(&self, request: &AuthorizeRequest, client: &Client<'_>) -> Result<Vec<String>, Failure> {
+        Ok(scope::granted(request.scopes.as_deref(), &scope::names(&client.mappings(self.snapshot)?)))
     }
 
     fn from(&self) -> From {
@@ -142,12 +192,15 @@ impl Place<'_> {
     }
 
     /// Whom the client means by an ID token. One that this provider has not signed means nobody, and is a mistake.
-    fn hinted(&self, request: &AuthorizeRequest, client: &Client<'_>) -> Result<Option<String>, ProtocolError> {
+    fn hinted(&self, request: &AuthorizeRequest, client: &Client<'_>) -> Result<Option<Hint>, ProtocolError> {
         let Some(token) = &request.id_token_hint else { return Ok(None) };
         let signer = client.signer(self.snapshot).ok();
         let claims = logout::hinted(token, client.provider, signer.as_ref());
-        let subject = claims.and_then(|claims| claims.get("sub").and_then(Value::as_str).map(str::to_owned));
-        subject.map(Some).ok_or(ProtocolError::new(Code::InvalidRequest, "The id_token_hint was not issued to the client."))
+        let hint = claims.and_then(|claims| {
+            let text = |name: &str| claims.get(name).and_then(Value::as_str).map(str::to_owned);
+            Some(Hint { subject: text("sub")?, sid: text("sid") })
+        });
+        hint.map(Some).ok_or(ProtocolError::new(Code::InvalidRequest, "The id_token_hint was not issued to the client."))
     }
 
     /// Since when this very request has been waiting for a sign-in, as we have said ourselves.
@@ -233,6 +286,14 @@ impl Place<'_> {
         if !decision.passing {
             let error = ProtocolError::new(Code::AccessDenied, "The person may not open the application.");
             return if silent { self.refuse(request, client, &error) } else { self.denied(client, &about, decision).await };
+        }
+        match self.is_content(request, client, present, &scopes).await {
+            Ok(true) => {}
+            Ok(false) => {
+                let told = "The person cannot sign in here in any of the ways that the client demands.";
+                return self.refuse(request, client, &ProtocolError::new(Code::UnmetAuthenticationRequirements, told));
+            }
+            Err(failure) => return self.broken(request, client, &failure.to_string()),
         }
         let told = mappings.iter().filter(|(_, m)| scopes.contains(&m.scope_name) && !m.description.is_empty());
         let permissions: Vec<(String, String)> = told.map(|(_, m)| (m.scope_name.clone(), m.description.clone())).collect();

@@ -26,7 +26,7 @@ pub struct LogoutArgs {
     pub provider: Ref<OAuth2Provider>,
     /// Who issued the tokens.
     pub issuer: String,
-    /// Who has signed out.
+    /// Who has signed out; empty where nothing names her to the application.
     pub subject: String,
     /// Of which session.
     #[serde(default)]

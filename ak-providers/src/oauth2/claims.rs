@@ -27,6 +27,28 @@ pub fn subject(provider: &OAuth2Provider, person: &Person, install_id: &str) -> 
     }
 }
 
+/// As what an application gets to know an account: by the provider's mode, or by what the mappings of the scopes say instead.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// The name (`sub`).
+    pub subject: String,
+    /// The context class of the sign-in (`acr`).
+    pub acr: String,
+}
+
+impl Identity {
+    /// As what it gets to know the account with these claims. `None`: nothing names it.
+    pub fn of(provider: &OAuth2Provider, person: &Person, install_id: &str, scoped: &Map<String, Value>) -> Option<Self> {
+        let said = |name: &str| scoped.get(name).filter(|value| !value.is_null());
+        let subject = match said("sub") {
+            Some(value) => value.as_str()?.to_owned(),
+            None => subject(provider, person, install_id),
+        };
+        let acr = said("acr").and_then(Value::as_str).unwrap_or(ACR).to_owned();
+        (!subject.trim().is_empty()).then_some(Self { subject, acr })
+    }
+}
+
 /// How a person has signed in.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Login {

@@ -32,6 +32,8 @@ pub enum Code {
     ConsentRequired,
     /// OpenID Connect Core, section 3.1.2.6.
     InteractionRequired,
+    /// OpenID Connect Core Error Code unmet_authentication_requirements, section 2.
+    UnmetAuthenticationRequirements,
     /// OpenID Connect Core, section 3.1.2.6.
     RequestNotSupported,
     /// OpenID Connect Core, section 3.1.2.6.
@@ -63,6 +65,7 @@ impl Code {
             Self::LoginRequired => "login_required",
             Self::ConsentRequired => "consent_required",
             Self::InteractionRequired => "interaction_required",
+            Self::UnmetAuthenticationRequirements => "unmet_authentication_requirements",
             Self::RequestNotSupported => "request_not_supported",
             Self::RequestUriNotSupported => "request_uri_not_supported",
             Self::RegistrationNotSupported => "registration_not_supported",

@@ -1,9 +1,10 @@
 //! The last words of flows: the answer to an authorization request, and the page after signing out.
 
 use ak_flows::stages::{ConsentMode, ConsentStage};
-use ak_flows::{Answer as Given, Challenge, Cx, Effect, Finale, Stage, StageError, Step};
+use ak_flows::{Answer as Given, Challenge, Cx, Effect, Finale, Stage, StageError, Step, World};
 use ak_policy::{Application, Context, Denial, decide};
 use ak_store::Keyring;
+use ak_store::directory::Person;
 use ak_store::model::{Ref, Span};
 use ak_store::records::{Grant, GrantKind, NewTask};
 use ak_store::tasks::MAX_ATTEMPTS;
@@ -15,10 +16,11 @@ use std::sync::Arc;
 use super::asked::Asked;
 use super::authorize::{Answer, AuthorizeRequest, Prompt};
 use super::backchannel::{self, LogoutArgs};
-use super::claims;
+use super::claims::Identity;
 use super::issue::{Client, CodeData, From};
 use super::provider::{LogoutMethod, OAuth2Client};
 use super::redirect_uri::RedirectUriType;
+use super::scope;
 
 /// The name of the finale that answers an authorization request.
 pub const AUTHORIZE: &str = "oauth2.authorize";
@@ -115,7 +117,7 @@ impl AuthorizeStage {
         }
         let code = world.rng.token(32);
         let (now, user) = (world.now, person.user.pk);
-        let request = asked.request;
+        let request = &asked.request;
         cx.effects.push(Effect::Grant(Box::new(Grant {
             pk: 0,
             kind: GrantKind::Code,
@@ -139,25 +141,47 @@ impl AuthorizeStage {
             ended: None,
         })));
         let issuer = client.issuer(&asked.base);
-        if !client.provider.logout_uri.is_empty() && client.provider.logout_method == LogoutMethod::Backchannel {
-            let subject = claims::subject(client.provider, &person, &self.install_id);
-            let args =
-                LogoutArgs { provider: Ref::new(asked.provider.pk()), issuer: issuer.clone(), subject, sid: String::new() };
-            let task = NewTask {
-                pk: world.rng.uuid(),
-                name: backchannel::TASK.into(),
-                args: json!(args),
-                max_attempts: MAX_ATTEMPTS,
-                run_at: now,
-            };
-            cx.effects
-                .push(Effect::AtEnd { subject: format!("{}:{}", backchannel::TASK, asked.provider.pk()), task: Box::new(task) });
-        }
+        cx.effects.extend(self.told_at_end(&asked, &client, &person, world, &from).await);
         cx.effects.push(noted(&client, &asked.scopes, user));
         Ok(match request.back.answer(&[("code", &code)], &issuer) {
             Answer::Redirect(to) => Step::Leave(to),
             Answer::Form { url, fields } => Step::End(form(&url, &fields)),
         })
+    }
+}
+
+impl AuthorizeStage {
+    /// What the application hears when the session ends, if it wants to.
+    async fn told_at_end(
+        &self,
+        asked: &Authorization,
+        client: &Client<'_>,
+        person: &Person,
+        world: &World<'_>,
+        from: &From,
+    ) -> Option<Effect> {
+        if client.provider.logout_uri.is_empty() || client.provider.logout_method != LogoutMethod::Backchannel {
+            return None;
+        }
+        // It names her as her ID token is going to. Where that cannot be said there will be no such token, which the token endpoint
+        // tells with an event; the session is told of all the same.
+        let mappings = client.mappings(world.snapshot).unwrap_or_default();
+        let about = from.request(world.snapshot, world.services, person);
+        let told = scope::tell(asked.provider.pk(), &mappings, &asked.scopes, &about).await.ok();
+        let identity = told.and_then(|told| Identity::of(client.provider, person, &self.install_id, &told.claims));
+        let subject = identity.map(|identity| identity.subject).unwrap_or_default();
+        let provider = Ref::new(asked.provider.pk());
+        let issuer = client.issuer(&asked.base);
+        let args = LogoutArgs { provider, issuer, subject, sid: String::new() };
+        let task = NewTask {
+            pk: world.rng.uuid(),
+            name: backchannel::TASK.into(),
+            args: json!(args),
+            max_attempts: MAX_ATTEMPTS,
+            run_at: world.now,
+        };
+        let subject = format!("{}:{}", backchannel::TASK, asked.provider.pk());
+        Some(Effect::AtEnd { subject, task: Box::new(task) })
     }
 }
 

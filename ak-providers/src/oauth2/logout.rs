@@ -71,7 +71,8 @@ const EVENT: &str = "http://schemas.openid.net/event/backchannel-logout";
 /// The type of a logout token.
 pub const LOGOUT_TOKEN: &str = "logout+jwt";
 
-/// The claims of a logout token: good for two minutes, and for once (`jti`).
+/// The claims of a logout token: good for two minutes, and for once (`jti`). The session is named always, the person where `subject` is
+/// not empty.
 pub fn logout_token(
     issuer: &str,
     client_id: &str,
@@ -84,10 +85,14 @@ pub fn logout_token(
         "iss": issuer, "sub": subject, "aud": client_id, "iat": now.timestamp(), "exp": (now + Duration::minutes(2)).timestamp(),
         "jti": jti, "sid": sid, "events": { EVENT: {} },
     });
-    match claims {
+    let mut claims = match claims {
         Value::Object(map) => map,
         _ => Map::new(),
+    };
+    if subject.is_empty() {
+        claims.remove("sub");
     }
+    claims
 }
 
 #[cfg(test)]

@@ -154,6 +154,29 @@ async fn every_application_of_the_session_is_told() {
 }
 
 #[tokio::test]
+async fn an_application_is_told_of_people_by_the_names_that_it_knows() {
+    let mut listener = Listener::start(0).await;
+    let house = House::with(registered(&listener)).await;
+    let worker = worker(&house.server);
+    let mapping = json!({ "name": "x", "scope_name": "x", "expression": "// rhai\n#{ sub: \"x-\" + user.username }" });
+    let named = house.server.make("propertymappings/provider/scope", &mapping).await["pk"].clone();
+    let mapping = json!({ "name": "y", "scope_name": "y", "expression": "// rhai\nthrow \"no\"" });
+    let broken = house.server.make("propertymappings/provider/scope", &mapping).await["pk"].clone();
+    let openid = crate::kit::pk(&house.server, "propertymappings/provider/scope", "scope_name", "openid").await;
+    house.change(json!({ "property_mappings": [openid, named, broken] })).await;
+    let uid = ak_store::model::user_uid(house.ada.pk, house.server.store.install_id());
+    for (scope, subject) in [("openid x", json!("x-ada")), ("openid", json!(uid)), ("openid x y", Value::Null)] {
+        let browser = house.server.signed_in("ada").await;
+        house.code(&browser, &[("scope", scope)]).await;
+        browser.follow("/flows/-/default/invalidation/").await;
+        worker.run_due().await.unwrap();
+        let keys = house.server.client().get("/application/o/app/jwks/").await.body;
+        let claims = verified(&keys, &listener.token().await, &house.client_id);
+        assert_eq!((claims.get("sub").unwrap_or(&Value::Null), claims["sid"].is_string()), (&subject, true), "{scope}");
+    }
+}
+
+#[tokio::test]
 async fn a_worker_that_runs_tells_within_a_second_however_the_session_ends() {
     let mut listener = Listener::start(0).await;
     let house = House::with(registered(&listener)).await;

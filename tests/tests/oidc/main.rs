@@ -8,5 +8,6 @@ mod grafana;
 mod kit;
 mod leaving;
 mod machines;
+mod names;
 mod parties;
 mod rules;

@@ -10,8 +10,26 @@ use crate::oauth2::error::{Code, ProtocolError};
 pub struct SignedIn {
     /// The name by which the client knows the person.
     pub subject: String,
+    /// The identifier of the session.
+    pub sid: String,
     /// When she signed in.
     pub at: DateTime<Utc>,
+}
+
+/// Whom an ID token names that the client brings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hint {
+    /// The name by which the client knows the person.
+    pub subject: String,
+    /// The session that it was issued in.
+    pub sid: Option<String>,
+}
+
+impl Hint {
+    /// Whether it was issued in this session: then it means who has signed in, by whatever name.
+    pub fn is_of(&self, sid: &str) -> bool {
+        self.sid.as_deref() == Some(sid)
+    }
 }
 
 /// What is to happen.
@@ -32,7 +50,7 @@ pub enum Next {
 pub fn next(
     request: &AuthorizeRequest,
     person: Option<&SignedIn>,
-    hinted: Option<&str>,
+    hinted: Option<&Hint>,
     asked: Option<DateTime<Utc>>,
     now: DateTime<Utc>,
 ) -> Next {
@@ -42,7 +60,7 @@ pub fn next(
     let too_old =
         |person: &SignedIn| request.max_age.is_some_and(|age| now - person.at >= Duration::seconds(age.max(1)) || age == 0);
     let is_other = |person: &SignedIn| {
-        hinted.is_some_and(|hinted| hinted != person.subject)
+        hinted.is_some_and(|hint| hint.subject != person.subject && !hint.is_of(&person.sid))
             || request.requested_subject().is_some_and(|wanted| wanted != person.subject)
     };
     let good = person.filter(|person| {
@@ -72,7 +90,8 @@ mod tests {
     fn people_sign_in_when_the_client_says_so_and_never_behind_a_silent_request() {
         let now: DateTime<Utc> = "2026-11-01T12:00:00Z".parse().unwrap();
         let minutes = |n| now - Duration::minutes(n);
-        let ada = |at| Some(SignedIn { subject: "ada".into(), at });
+        let ada = |at| Some(SignedIn { subject: "ada".into(), sid: "1".into(), at });
+        let hint = |(subject, sid): (&str, &str)| Hint { subject: subject.into(), sid: Some(sid.into()) };
         let refused = Next::Refuse(ProtocolError::new(Code::LoginRequired, "The end user has to sign in."));
         for (query, person, hinted, asked, expected) in [
             ("", None, None, None, Next::SignIn),
@@ -90,15 +109,16 @@ mod tests {
             ("max_age=1", ada(minutes(1)), None, Some(minutes(2)), Next::Authorize),
             ("max_age=0", ada(now), None, None, Next::SignIn),
             ("max_age=0", ada(now), None, Some(minutes(1)), Next::Authorize),
-            ("prompt=none", ada(minutes(1)), Some("ada"), None, Next::Authorize),
-            ("prompt=none", ada(minutes(1)), Some("bob"), None, refused.clone()),
-            ("", ada(minutes(1)), Some("bob"), None, Next::SignIn),
+            ("prompt=none", ada(minutes(1)), Some(("ada", "2")), None, Next::Authorize),
+            ("prompt=none", ada(minutes(1)), Some(("a name she had before", "1")), None, Next::Authorize),
+            ("prompt=none", ada(minutes(1)), Some(("bob", "2")), None, refused.clone()),
+            ("", ada(minutes(1)), Some(("bob", "2")), None, Next::SignIn),
             (r#"claims={"id_token":{"sub":{"value":"bob"}}}&prompt=none"#, ada(minutes(1)), None, None, refused.clone()),
         ] {
-            let next = next(&request(query), person.as_ref(), hinted, asked, now);
+            let next = next(&request(query), person.as_ref(), hinted.map(hint).as_ref(), asked, now);
             assert_eq!(next, expected, "{query} {person:?} {hinted:?} {asked:?}");
         }
-        let again = next(&request(""), ada(minutes(1)).as_ref(), Some("bob"), Some(minutes(2)), now);
+        let again = next(&request(""), ada(minutes(1)).as_ref(), Some(&hint(("bob", "2"))), Some(minutes(2)), now);
         assert!(matches!(again, Next::Refuse(_)), "asking for somebody else ends");
     }
 }

@@ -6,5 +6,5 @@ mod decide;
 mod request;
 
 pub use answer::{Answer, ResponseMode, ReturnAddress};
-pub use decide::{Next, SignedIn, next};
+pub use decide::{Hint, Next, SignedIn, next};
 pub use request::{AuthorizeError, AuthorizeRequest, Prompt};

@@ -58,7 +58,7 @@ pub struct AuthorizeRequest {
     pub login_hint: Option<String>,
     /// An ID token of the one whom the client means.
     pub id_token_hint: Option<String>,
-    /// Claims that are asked for one by one (section 5.5).
+    /// Claims that are asked for one by one (section 5.5), for the ID token: what the userinfo endpoint tells is what the scopes tell.
     pub claims: Map<String, Value>,
     /// What will be proven when the code is redeemed.
     pub challenge: Option<Challenge>,
@@ -166,9 +166,16 @@ impl AuthorizeRequest {
         self.claims.get("id_token")?.get("sub")?.get("value")?.as_str()
     }
 
-    /// Whether a claim is asked for by name in the ID token, or in the answer of the userinfo endpoint.
-    pub fn asks_for(&self, place: &str, claim: &str) -> bool {
-        self.claims.get(place).and_then(|asked| asked.get(claim)).is_some()
+    /// Whether a sign-in of the context class `acr` is good enough: whether it is one of those that the client cannot do without (section
+    /// 5.5.1.1). What it only would like is no condition.
+    pub fn is_content_with(&self, acr: &str) -> bool {
+        let asked = self.claims.get("id_token").and_then(|asked| asked.get("acr"));
+        let Some(asked) = asked.filter(|asked| asked.get("essential") == Some(&Value::Bool(true))) else { return true };
+        match (asked.get("value"), asked.get("values")) {
+            (None, None) => true,
+            (Some(value), _) if value.as_str() == Some(acr) => true,
+            (_, values) => values.and_then(Value::as_array).is_some_and(|values| values.iter().any(|v| v.as_str() == Some(acr))),
+        }
     }
 
     #[cfg(test)]
@@ -193,7 +200,11 @@ fn prompts(text: Option<&str>) -> Option<BTreeSet<Prompt>> {
 fn claims(text: Option<&str>) -> Option<Map<String, Value>> {
     match text {
         None => Some(Map::new()),
-        Some(text) => serde_json::from_str(text).ok(),
+        Some(text) => {
+            let mut claims: Map<String, Value> = serde_json::from_str(text).ok()?;
+            claims.retain(|place, _| place == "id_token");
+            Some(claims)
+        }
     }
 }
 

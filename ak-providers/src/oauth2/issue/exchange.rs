@@ -282,10 +282,11 @@ impl Issuer {
         let signer = client.signer(snapshot)?;
         let scoped = self.claims(snapshot, client, person, scopes, from).await?;
         let expires = now + provider.access_token_validity.duration();
-        let (issuer, subject) = (client.issuer(base), claims::subject(provider, person, self.store.install_id()));
+        let issuer = client.issuer(base);
+        let identity = self.identity_by(client, person, &scoped, from).await?;
         let content = Content {
             issuer: &issuer,
-            subject: &subject,
+            subject: &identity.subject,
             client_id: &provider.client_id,
             now,
             expires,

@@ -19,6 +19,7 @@ use serde_json::{Map, Value, json};
 pub use record::{AccessData, CodeData, RefreshData};
 
 use super::asked::Asked;
+use super::claims::Identity;
 use super::discovery::Endpoints;
 use super::error::{Code, ProtocolError};
 use super::jwt::Signer;
@@ -80,6 +81,11 @@ impl<'a> Client<'a> {
     pub fn mappings(&self, snapshot: &'a Snapshot) -> Result<Vec<(Pk, &'a ScopeMapping)>, Failure> {
         let own = snapshot.get(self.at).map_or(&[][..], OAuth2Client::own_scopes);
         scope::mappings(snapshot, self.provider, own).map_err(|why| Failure::Broken(why.to_string()))
+    }
+
+    /// What is wrong where nothing names a person to it.
+    pub(crate) fn nameless(&self, person: &Person) -> String {
+        format!("the provider {} has no subject for the account {}", self.provider.base.name, person.user.username)
     }
 
     /// Those of the granted scopes that it is still offered: what was taken from the provider is taken from what was given.
@@ -217,6 +223,35 @@ impl Issuer {
         };
         self.note_all(told.effects, "scope mappings", person, from).await?;
         Ok(told.claims)
+    }
+
+    /// As what a client that is granted these scopes gets to know a person.
+    pub async fn identity(
+        &self,
+        snapshot: &Snapshot,
+        client: &Client<'_>,
+        person: &Person,
+        scopes: &[String],
+        from: &From,
+    ) -> Result<Identity, Failure> {
+        let scoped = self.claims(snapshot, client, person, scopes, from).await?;
+        self.identity_by(client, person, &scoped, from).await
+    }
+
+    /// The same by what the scopes tell. Nobody gets a token in which everybody who lacks a name would be the same person.
+    pub(super) async fn identity_by(
+        &self,
+        client: &Client<'_>,
+        person: &Person,
+        scoped: &Map<String, Value>,
+        from: &From,
+    ) -> Result<Identity, Failure> {
+        if let Some(identity) = Identity::of(client.provider, person, self.store.install_id(), scoped) {
+            return Ok(identity);
+        }
+        let why = client.nameless(person);
+        self.note("configuration_error", Some(person), json!({ "message": why }), from).await?;
+        Err(Failure::Broken(why))
     }
 
     async fn note(&self, action: &str, person: Option<&Person>, context: Value, from: &From) -> Result<(), StoreError> {
