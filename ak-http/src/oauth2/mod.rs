@@ -90,7 +90,7 @@ fn private(mut response: Response) -> Response {
 fn refused(origin: &Origin, failure: Failure) -> Response {
     let error = match failure {
         Failure::Protocol(error) => error,
-        Failure::Store(error) => return ApiError::from(error).into_response(),
+        Failure::Store(error) => told_of(&error.into()),
         Failure::Broken(why) => {
             tracing::error!(request_id = origin.request_id, why, "a client was not answered");
             ProtocolError::new(Code::ServerError, "Something is wrong with the configuration; the log has more.")
@@ -100,6 +100,7 @@ fn refused(origin: &Origin, failure: Failure) -> Response {
         Code::InvalidClient | Code::InvalidToken => StatusCode::UNAUTHORIZED,
         Code::InsufficientScope => StatusCode::FORBIDDEN,
         Code::ServerError => StatusCode::INTERNAL_SERVER_ERROR,
+        Code::TemporarilyUnavailable => StatusCode::SERVICE_UNAVAILABLE,
         _ => StatusCode::BAD_REQUEST,
     };
     tracing::info!(request_id = origin.request_id, %error, "a client was refused");
@@ -115,5 +116,18 @@ fn refused(origin: &Origin, failure: Failure) -> Response {
     if let Some(challenge) = challenge.and_then(|challenge| HeaderValue::from_str(&challenge).ok()) {
         response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
     }
+    if error.code == Code::TemporarilyUnavailable {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    }
     private(response)
+}
+
+/// What a client is told of a failure that is none of its business.
+fn told_of(error: &ApiError) -> ProtocolError {
+    match error {
+        ApiError::Busy | ApiError::Full | ApiError::Unavailable => {
+            ProtocolError::new(Code::TemporarilyUnavailable, "The server cannot answer now; please try again in a moment.")
+        }
+        _ => ProtocolError::new(Code::ServerError, "Something is broken here; the log has more."),
+    }
 }

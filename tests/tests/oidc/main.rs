@@ -11,3 +11,4 @@ mod machines;
 mod names;
 mod parties;
 mod rules;
+mod troubles;

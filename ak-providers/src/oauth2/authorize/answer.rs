@@ -80,6 +80,12 @@ impl ReturnAddress {
         Answer::Redirect(format!("{}{glue}{encoded}", self.redirect_uri))
     }
 
+    /// Whether this address is that of an answer, and leads nowhere else.
+    pub fn is_answer(&self, to: &str) -> bool {
+        let rest = to.strip_prefix(&self.redirect_uri);
+        rest.is_some_and(|rest| rest.starts_with(['?', '&', '#']) || self.redirect_uri.ends_with(['?', '&']))
+    }
+
     /// An answer that tells what went wrong (RFC 6749, section 4.1.2.1).
     pub fn error(&self, error: &ProtocolError, issuer: &str) -> Answer {
         self.answer(&[("error", error.code.as_str()), ("error_description", error.description)], issuer)
@@ -92,8 +98,12 @@ mod tests {
 
     fn back(uri: &str, mode: ResponseMode) -> String {
         let address = ReturnAddress { redirect_uri: uri.to_owned(), mode, state: Some("a b&c=#ü".to_owned()) };
+        assert!(!address.is_answer("https://elsewhere.example/") && !address.is_answer(&format!("{uri}/more?x")));
         match address.answer(&[("code", "x")], "https://id.example/") {
-            Answer::Redirect(to) => to,
+            Answer::Redirect(to) => {
+                assert!(address.is_answer(&to), "{to}");
+                to
+            }
             Answer::Form { url, fields } => format!("{url} {fields:?}"),
         }
     }
