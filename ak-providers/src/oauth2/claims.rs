@@ -82,7 +82,7 @@ pub struct Content<'a> {
     pub scoped: &'a Map<String, Value>,
 }
 
-/// What a mapping cannot say: it is what tokens are checked by.
+/// What a mapping cannot say: it is what tokens are checked by. The audience of access tokens is said apart ([`audience`]).
 const OWN: [&str; 13] =
     ["iss", "aud", "exp", "iat", "nbf", "jti", "azp", "nonce", "sid", "auth_time", "at_hash", "c_hash", "uid"];
 
@@ -117,10 +117,35 @@ pub fn id_token(content: &Content<'_>, keep: impl Fn(&str) -> bool) -> Map<Strin
     claims
 }
 
-/// The claims of an access token: those of the ID token, who may use it (`azp`), for what, and something that no other has (`uid`).
-pub fn access_token(id_token: &Map<String, Value>, client_id: &str, scopes: &[String], uid: &str) -> Map<String, Value> {
+/// For whom an access token is where the mappings say so: the API that the client calls with it, say (RFC 9068, section 3). A text or
+/// several, none of them empty. `Err`: it is something else.
+pub fn audience(scoped: &Map<String, Value>) -> Result<Option<Value>, BadAudience> {
+    let is_name = |value: &Value| value.as_str().is_some_and(|name| !name.is_empty());
+    match scoped.get("aud") {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::Array(names)) if !names.is_empty() && names.iter().all(is_name) => Ok(Some(json!(names))),
+        Some(name) if is_name(name) => Ok(Some(name.clone())),
+        Some(_) => Err(BadAudience),
+    }
+}
+
+/// What a mapping gives as the audience is none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a scope mapping gives an audience that is neither a text nor a list of texts")]
+pub struct BadAudience;
+
+/// The claims of an access token: those of the ID token, for whom it is where that is not the client, who may use it (`azp`), for what,
+/// and something that no other has (`uid`).
+pub fn access_token(
+    id_token: &Map<String, Value>,
+    audience: Option<&Value>,
+    client_id: &str,
+    scopes: &[String],
+    uid: &str,
+) -> Map<String, Value> {
     let mut claims = id_token.clone();
     claims.remove("at_hash");
+    claims.extend(audience.map(|audience| ("aud".to_owned(), audience.clone())));
     claims.insert("azp".into(), client_id.into());
     claims.insert("scope".into(), scopes.join(" ").into());
     claims.insert("uid".into(), uid.into());
@@ -173,8 +198,20 @@ mod tests {
         assert_eq!(claims, expected);
         let whole = id_token(&content, |_| true);
         assert_eq!(whole.get("email"), Some(&json!("a@b.c")));
-        let access = access_token(&whole, "client", &["openid".into(), "email".into()], "u");
+        let access = access_token(&whole, Some(&json!("api")), "client", &["openid".into(), "email".into()], "u");
         assert_eq!((access.get("azp"), access.get("scope")), (Some(&json!("client")), Some(&json!("openid email"))));
+        assert_eq!(access.get("aud"), Some(&json!("api")));
+        for (aud, expected) in [
+            (json!("api"), Ok(Some(json!("api")))),
+            (json!(["api", "b"]), Ok(Some(json!(["api", "b"])))),
+            (json!(null), Ok(None)),
+            (json!(""), Err(BadAudience)),
+            (json!([]), Err(BadAudience)),
+            (json!(["api", 1]), Err(BadAudience)),
+            (json!({ "a": 1 }), Err(BadAudience)),
+        ] {
+            assert_eq!(audience(json!({ "aud": aud }).as_object().unwrap()), expected, "{aud}");
+        }
         assert_eq!(Value::Object(userinfo("ada", content.scoped)), json!({ "sub": "custom", "email": "a@b.c" }));
     }
 }

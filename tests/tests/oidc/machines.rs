@@ -94,3 +94,55 @@ async fn an_account_can_stand_where_the_secret_does() {
     house.change(json!({ "grant_types": ["authorization_code"] })).await;
     assert_eq!(nameless(&house, &named).await.body["error"], "invalid_client");
 }
+
+#[tokio::test]
+async fn a_mapping_says_for_which_api_a_token_is() {
+    let house = House::open().await;
+    let mut mappings = house.provider["property_mappings"].as_array().unwrap().clone();
+    for (scope, audience) in [("one", "\"https://api.example\""), ("two", "[\"a\", \"b\"]"), ("none", "()"), ("wrong", "7")] {
+        let expression = format!("// rhai\n#{{ aud: {audience} }}");
+        let mapping = json!({ "name": scope, "scope_name": scope, "expression": expression });
+        mappings.push(house.server.make("propertymappings/provider/scope", &mapping).await["pk"].clone());
+    }
+    house.change(json!({ "property_mappings": mappings })).await;
+    let browser = house.server.signed_in("ada").await;
+    let own = [("client_id", house.client_id.as_str()), ("client_secret", house.client_secret.as_str())];
+    let keys = house.server.client().get("/application/o/app/jwks/").await.body;
+    for (scope, audience) in
+        [("openid one", json!("https://api.example")), ("openid two", json!(["a", "b"])), ("openid none", json!(house.client_id))]
+    {
+        let tokens = house.redeem(&house.code(&browser, &[("scope", scope)]).await).await.body;
+        assert_eq!(house.verified(&tokens["id_token"]).await["aud"], json!(house.client_id), "{scope}: clients check theirs");
+        let first = audience.as_str().unwrap_or("a");
+        let claims = crate::kit::verified(&keys, tokens["access_token"].as_str().unwrap(), first);
+        assert_eq!((&claims["aud"], &claims["azp"]), (&audience, &json!(house.client_id)), "{scope}");
+        let told = [&own[..], &[("token", tokens["access_token"].as_str().unwrap())]].concat();
+        let told = house.server.client().form("/application/o/introspect/", &told).await.body;
+        assert_eq!((&told["aud"], &told["client_id"]), (&audience, &json!(house.client_id)), "{scope}: {told}");
+        assert!(house.userinfo(&tokens["access_token"]).await.body.get("aud").is_none(), "{scope}");
+        // An access token stays none that could be taken for an ID token.
+        let hint = [("prompt", "none"), ("id_token_hint", tokens["access_token"].as_str().unwrap())];
+        assert_eq!(crate::kit::Back::of(&browser.get(&house.authorize(&hint)).await).error(), "invalid_request");
+    }
+    let code = house.code(&browser, &[("scope", "openid wrong")]).await;
+    assert_eq!(house.redeem(&code).await.body["error"], "server_error");
+    let told = house.server.events("property_mapping_exception").await;
+    assert!(told[0].context["message"].as_str().unwrap().contains("audience"));
+}
+
+#[tokio::test]
+async fn clients_with_long_names_have_accounts_of_their_own() {
+    let house = House::open().await;
+    let mut accounts = Vec::new();
+    for end in ["one", "two"] {
+        let more = json!({ "name": format!("{}{end}", "x".repeat(150)), "client_id": end, "client_secret": "a secret" });
+        let provider = crate::kit::provider(&house.server, end, more).await;
+        house.server.make("core/applications", &json!({ "name": end, "slug": end, "provider": provider["pk"] })).await;
+        let fields = [("grant_type", "client_credentials"), ("client_id", end), ("client_secret", "a secret")];
+        let reply = house.server.client().form("/application/o/token/", &fields).await;
+        let account = acts_as(&house, &reply).await;
+        assert!(account.len() == 150 && account.ends_with(&format!("-{}", provider["pk"])), "{account}");
+        accounts.push(account);
+    }
+    assert_ne!(accounts[0], accounts[1]);
+}

@@ -19,6 +19,9 @@ use crate::oauth2::provider::{ClientType, GrantType};
 use crate::oauth2::scope::{self, OFFLINE_ACCESS, OPENID};
 use crate::oauth2::token::TokenRequest;
 
+/// The longest name of an account, in characters.
+const NAME: usize = 150;
+
 /// For what tokens are made.
 struct Ask<'a> {
     client: Client<'a>,
@@ -35,6 +38,7 @@ struct Tokens {
     access: String,
     id_token: Option<String>,
     claims: Map<String, Value>,
+    audience: Option<Value>,
     expires: DateTime<Utc>,
     scope: String,
 }
@@ -245,7 +249,7 @@ impl Issuer {
 
     /// The account as which a client acts by itself: made when it first does.
     async fn service_account(&self, client: &Client<'_>) -> Result<Person, Failure> {
-        let name: String = format!("ak-{}-client_credentials", client.provider.base.name).chars().take(150).collect();
+        let name = account_name(client);
         let found = async || Person::named(&mut *self.store.look().await?, &name).await;
         let mut person = found().await?;
         if person.is_none() {
@@ -288,6 +292,10 @@ impl Issuer {
         let expires = now + provider.access_token_validity.duration();
         let issuer = client.issuer(base);
         let identity = self.identity_by(client, person, &scoped, from).await?;
+        let audience = match claims::audience(&scoped) {
+            Ok(audience) => audience,
+            Err(why) => return Err(self.broken("property_mapping_exception", why.to_string(), person, from).await?),
+        };
         let content = Content {
             issuer: &issuer,
             subject: &identity.subject,
@@ -300,7 +308,8 @@ impl Issuer {
         };
         let named = |name: &str| asked.get("id_token").and_then(|asked| asked.get(name)).is_some();
         let mut id_claims = claims::id_token(&content, |name| provider.include_claims_in_id_token || named(name));
-        let access_claims = claims::access_token(&id_claims, &provider.client_id, scopes, &self.store.rng().token(30));
+        let uid = self.store.rng().token(30);
+        let access_claims = claims::access_token(&id_claims, audience.as_ref(), &provider.client_id, scopes, &uid);
         let broken = |why: crate::oauth2::jwt::CannotSign| Failure::Broken(why.to_string());
         let access = signer.sign("JWT", &access_claims).map_err(broken)?;
         let mut id_token = None;
@@ -308,7 +317,7 @@ impl Issuer {
             id_claims.insert("at_hash".into(), signer.algorithm().half_hash(&access).into());
             id_token = Some(signer.sign("JWT", &id_claims).map_err(broken)?);
         }
-        Ok(Tokens { access, id_token, claims: id_claims, expires, scope: scopes.join(" ") })
+        Ok(Tokens { access, id_token, claims: id_claims, audience, expires, scope: scopes.join(" ") })
     }
 
     async fn keep_access(
@@ -324,7 +333,7 @@ impl Issuer {
             key_hash: self.store.keyring().lookup_hash(&tokens.access),
             session,
             scope: tokens.scope.clone(),
-            data: json!(AccessData { id_token: tokens.claims.clone() }),
+            data: json!(AccessData { id_token: tokens.claims.clone(), audience: tokens.audience.clone() }),
             created: now,
             expires: tokens.expires,
             ended: None,
@@ -396,6 +405,19 @@ impl Issuer {
         let at = text("login_at").and_then(|at| at.parse().ok());
         Ok(Some(Login { at, methods: claims::methods(text("auth_method")), sid: Some(hex::encode(id)) }))
     }
+}
+
+/// The name of the account as which a client acts by itself. One that is too long for an account ends with the provider's key, so that
+/// no two clients share one.
+fn account_name(client: &Client<'_>) -> String {
+    let name = format!("ak-{}-client_credentials", client.provider.base.name);
+    if name.chars().count() <= NAME {
+        return name;
+    }
+    let key = format!("-{}", client.at.pk());
+    let mut name: String = name.chars().take(NAME - key.len()).collect();
+    name.push_str(&key);
+    name
 }
 
 fn answer(tokens: Tokens, refresh: Option<String>, now: DateTime<Utc>) -> Value {

@@ -103,7 +103,11 @@ impl Issuer {
             return Ok(inactive);
         }
         let (mut told, kind) = match grant.kind {
-            GrantKind::Access => (read::<AccessData>(&grant)?.id_token, "Bearer"),
+            GrantKind::Access => {
+                let AccessData { id_token: mut told, audience } = read(&grant)?;
+                told.extend(audience.map(|audience| ("aud".to_owned(), audience)));
+                (told, "Bearer")
+            }
             _ => {
                 let issuer = client.issuer(&read::<RefreshData>(&grant)?.base);
                 (

@@ -217,8 +217,7 @@ impl Issuer {
         let told = match scope::tell(client.at.pk(), &mappings, scopes, &request).await {
             Ok(told) => told,
             Err(why) => {
-                self.note("property_mapping_exception", Some(person), json!({ "message": why }), from).await?;
-                return Err(Failure::Broken(why));
+                return Err(self.broken("property_mapping_exception", why, person, from).await?);
             }
         };
         self.note_all(told.effects, "scope mappings", person, from).await?;
@@ -249,9 +248,13 @@ impl Issuer {
         if let Some(identity) = Identity::of(client.provider, person, self.store.install_id(), scoped) {
             return Ok(identity);
         }
-        let why = client.nameless(person);
-        self.note("configuration_error", Some(person), json!({ "message": why }), from).await?;
-        Err(Failure::Broken(why))
+        Err(self.broken("configuration_error", client.nameless(person), person, from).await?)
+    }
+
+    /// Something is wrong with the configuration: administrators find it among the events.
+    pub(super) async fn broken(&self, action: &str, why: String, person: &Person, from: &From) -> Result<Failure, Failure> {
+        self.note(action, Some(person), json!({ "message": why }), from).await?;
+        Ok(Failure::Broken(why))
     }
 
     async fn note(&self, action: &str, person: Option<&Person>, context: Value, from: &From) -> Result<(), StoreError> {

@@ -50,6 +50,9 @@ pub struct RefreshData {
 pub struct AccessData {
     /// The claims of the ID token beside it.
     pub id_token: Map<String, Value>,
+    /// For whom it is, where that is not the client.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub audience: Option<Value>,
 }
 
 /// Reads what is kept with a grant.

@@ -6,7 +6,7 @@ use chrono::DateTime;
 use serde_json::{Map, Value};
 
 use super::{Client, Failure, From, Issuer};
-use crate::oauth2::claims::{self, Content, Login};
+use crate::oauth2::claims::{self, Content, Identity, Login};
 use crate::oauth2::scope;
 
 impl Issuer {
@@ -28,9 +28,11 @@ impl Issuer {
         let provider = client.provider;
         let scopes = scope::granted(None, &scope::names(&client.mappings(snapshot)?));
         let scoped = self.claims(snapshot, client, person, &scopes, from).await?;
+        let identity = Identity::of(provider, person, self.store.install_id(), &scoped);
+        let (Some(identity), Ok(audience)) = (identity, claims::audience(&scoped)) else { return Ok(false) };
         let content = Content {
             issuer: &client.issuer(&from.base),
-            subject: &claims::subject(provider, person, self.store.install_id()),
+            subject: &identity.subject,
             client_id: &provider.client_id,
             now,
             expires,
@@ -39,6 +41,6 @@ impl Issuer {
             scoped: &scoped,
         };
         let id_token = claims::id_token(&content, |_| provider.include_claims_in_id_token);
-        Ok(*claims == claims::access_token(&id_token, &provider.client_id, &scopes, uid))
+        Ok(*claims == claims::access_token(&id_token, audience.as_ref(), &provider.client_id, &scopes, uid))
     }
 }
