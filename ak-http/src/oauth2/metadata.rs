@@ -4,7 +4,6 @@ use ak_providers::oauth2::issue::{Client, Failure};
 use ak_providers::oauth2::{discovery, jwt, scope};
 use axum::Json;
 use axum::extract::{Extension, State};
-use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
@@ -15,13 +14,8 @@ use crate::extract::Segment;
 use crate::view::Look;
 
 /// `GET /application/o/<slug>/.well-known/openid-configuration`.
-pub(super) async fn document(
-    State(app): State<App>,
-    Extension(origin): Extension<Origin>,
-    Segment(slug): Segment,
-    headers: HeaderMap,
-) -> Response {
-    told(&app, &origin, &headers, &slug, |client| {
+pub(super) async fn document(State(app): State<App>, Extension(origin): Extension<Origin>, Segment(slug): Segment) -> Response {
+    told(&app, &origin, &slug, |client| {
         let snapshot = app.store().snapshot();
         let algorithm = client.signer(&snapshot)?.algorithm();
         let scopes = scope::names(&client.mappings(&snapshot)?);
@@ -30,13 +24,8 @@ pub(super) async fn document(
 }
 
 /// `GET /application/o/<slug>/jwks/`: the provider's key (RFC 7517, section 5). Who signs with a secret has none.
-pub(super) async fn jwks(
-    State(app): State<App>,
-    Extension(origin): Extension<Origin>,
-    Segment(slug): Segment,
-    headers: HeaderMap,
-) -> Response {
-    told(&app, &origin, &headers, &slug, |client| {
+pub(super) async fn jwks(State(app): State<App>, Extension(origin): Extension<Origin>, Segment(slug): Segment) -> Response {
+    told(&app, &origin, &slug, |client| {
         let snapshot = app.store().snapshot();
         client.signer(&snapshot)?;
         let key = client.provider.signing_key.and_then(|at| snapshot.get(at)).and_then(jwt::jwk);
@@ -44,13 +33,7 @@ pub(super) async fn jwks(
     })
 }
 
-fn told(
-    app: &App,
-    origin: &Origin,
-    headers: &HeaderMap,
-    slug: &str,
-    tell: impl FnOnce(&Client<'_>) -> Result<Value, Failure>,
-) -> Response {
+fn told(app: &App, origin: &Origin, slug: &str, tell: impl FnOnce(&Client<'_>) -> Result<Value, Failure>) -> Response {
     let snapshot = app.store().snapshot();
     let Some(client) = Client::of_application(&snapshot, slug) else {
         return app.not_found_page(&Look::of(app, origin));
@@ -59,5 +42,5 @@ fn told(
         Ok(told) => Json(told).into_response(),
         Err(failure) => refused(origin, failure),
     };
-    cors::allow(app, headers, response)
+    cors::open(response)
 }

@@ -36,8 +36,8 @@ pub(crate) fn router() -> Router<App> {
         .route("/userinfo/", get(token::userinfo).post(token::userinfo).options(cors::preflight))
         .route("/introspect/", post(token::introspect))
         .route("/revoke/", post(token::revoke).options(cors::preflight))
-        .route("/{slug}/.well-known/openid-configuration", get(metadata::document).options(cors::preflight))
-        .route("/{slug}/jwks/", get(metadata::jwks).options(cors::preflight))
+        .route("/{slug}/.well-known/openid-configuration", get(metadata::document).options(cors::preflight_of_all))
+        .route("/{slug}/jwks/", get(metadata::jwks).options(cors::preflight_of_all))
         .route("/{slug}/end-session/", get(end_session::show).post(end_session::submit))
 }
 

@@ -1,7 +1,6 @@
 //! What clients call themselves: token, userinfo, introspection, revocation.
 
 use ak_providers::oauth2::error::{Code, ProtocolError};
-use ak_providers::oauth2::issue::Failure;
 use ak_providers::oauth2::params::Params;
 use axum::Json;
 use axum::body::Bytes;
@@ -45,30 +44,42 @@ pub(super) async fn userinfo(
 ) -> Response {
     let from = app.client_from(&origin, method.as_str(), "/application/o/userinfo/");
     let told = async {
-        let token = bearer(&method, &headers, body)?;
-        app.issuer.userinfo(&token, &from).await
+        match bearer(&method, &headers, body)? {
+            Some(token) => app.issuer.userinfo(&token, &from).await.map(Some),
+            None => Ok(None),
+        }
     };
     let response = match told.await {
-        Ok(claims) => private(Json(claims).into_response()),
+        Ok(None) => nameless(),
+        Ok(Some(claims)) => private(Json(claims).into_response()),
         Err(failure) => refused(&origin, failure),
     };
     cors::allow(&app, &headers, response)
 }
 
-/// The access token of a request: in the header, or in the form of a POST (RFC 6750, section 2). In an address it would stay behind in
-/// logs, so it is not looked for there.
-fn bearer(method: &Method, headers: &HeaderMap, body: Result<Bytes, BytesRejection>) -> Result<String, Failure> {
-    let missing = || ProtocolError::new(Code::InvalidToken, "There is no access token.").into();
+/// What a client is told that brings no token at all: how it is brought, and nothing of errors (RFC 6750, section 3.1).
+fn nameless() -> Response {
+    private((StatusCode::UNAUTHORIZED, [(header::WWW_AUTHENTICATE, "Bearer")]).into_response())
+}
+
+/// The access token of a request: in the header, or in the form of a POST, and not in both (RFC 6750, section 2). In an address it would
+/// stay behind in logs, so it is not looked for there.
+fn bearer(method: &Method, headers: &HeaderMap, body: Result<Bytes, BytesRejection>) -> Result<Option<String>, ProtocolError> {
     let token = authorization(headers).and_then(|value| value.split_once(' '));
     let token = token.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")).map(|(_, token)| token.trim().to_owned());
-    if let Some(token) = token.filter(|token| !token.is_empty()) {
-        return Ok(token);
+    let token = token.filter(|token| !token.is_empty());
+    // A body that is no form holds no token.
+    let params = if method == Method::POST { form(headers, body).unwrap_or_default() } else { Params::default() };
+    match token {
+        Some(_) if params.has("access_token") => {
+            Err(ProtocolError::new(Code::InvalidRequest, "The access token is brought in two ways."))
+        }
+        Some(token) => Ok(Some(token)),
+        None if params.check_single().is_err() => {
+            Err(ProtocolError::new(Code::InvalidRequest, "A parameter is there more than once."))
+        }
+        None => Ok(params.get("access_token").map(str::to_owned)),
     }
-    if method != Method::POST {
-        return Err(missing());
-    }
-    let params: Params = form(headers, body).unwrap_or_default();
-    params.get("access_token").map(str::to_owned).ok_or_else(missing)
 }
 
 /// `POST /application/o/introspect/`.

@@ -83,6 +83,23 @@ impl RedirectUri {
         }
     }
 
+    /// The origin that the address is of; that of an expression, where it begins with one that is written out: dots are themselves, with
+    /// a backslash or without.
+    pub fn origin(&self) -> Option<String> {
+        let url = match self.matching_mode {
+            MatchingMode::Strict => Url::parse(&self.url).ok()?,
+            MatchingMode::Regex => {
+                let text = self.url.trim_start_matches('^').replace("\\.", ".").replace("\\-", "-").replace("\\/", "/");
+                let (scheme, rest) = text.split_once("://").filter(|(scheme, _)| matches!(*scheme, "http" | "https"))?;
+                let authority = rest.split(['/', '$']).next().filter(|authority| !authority.is_empty())?;
+                let is_literal = authority.bytes().all(|b| b.is_ascii_alphanumeric() || b".-:".contains(&b));
+                Url::parse(&format!("{scheme}://{authority}/")).ok().filter(|_| is_literal)?
+            }
+        };
+        let origin = url.origin();
+        origin.is_tuple().then(|| origin.ascii_serialization())
+    }
+
     /// Whether `uri` is this address.
     pub fn matches(&self, uri: &str) -> bool {
         is_allowed(uri)
@@ -164,6 +181,33 @@ mod tests {
         }
         assert!(RedirectUri::regex("a)|(b", RedirectUriType::Authorization).check().is_err());
         assert!(RedirectUri::regex("(", RedirectUriType::Authorization).check().is_err());
+    }
+
+    #[test]
+    fn an_expression_is_of_the_origin_that_it_writes_out() {
+        for (expression, origin) in [
+            (r"https://app\.example/.*", Some("https://app.example")),
+            (r"^https:\/\/app.example\/cb$", Some("https://app.example")),
+            (r"https://app.example$", Some("https://app.example")),
+            (r"http://localhost:8000/(a|b)", Some("http://localhost:8000")),
+            (r"https://my\-app.example:8443/?", Some("https://my-app.example:8443")),
+            (r"https://.*\.example/cb", None),
+            (r"https://[a-z]+.example/cb", None),
+            (r"https://app.example(/.*)?", None),
+            (r"https://a.example|https://b.example/", None),
+            (r"https://app\dexample/", None),
+            (r"https?://app.example/", None),
+            (r"(https://app.example)/", None),
+            (r"app.example/", None),
+            (r"https://app.example:[0-9]+/", None),
+            (r".*", None),
+        ] {
+            let known = RedirectUri::regex(expression, RedirectUriType::Authorization);
+            assert_eq!(known.origin().as_deref(), origin, "{expression}");
+        }
+        let strict = |uri: &str| RedirectUri::strict(uri, RedirectUriType::Authorization).origin();
+        assert_eq!(strict("https://app.example:443/cb").as_deref(), Some("https://app.example"));
+        assert_eq!(strict("com.example.app:/cb"), None);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! OpenID Connect, over a real socket.
 
 mod asking;
+mod browsers;
 mod clients;
 mod code;
 mod given;
