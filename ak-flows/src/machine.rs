@@ -348,7 +348,9 @@ impl<'a> Run<'a> {
     async fn restart(&mut self, keep_context: bool, subject: Option<&Person>) -> Result<(), Refusal> {
         let finale = self.plan.finale.clone();
         let seed = || finale.as_ref().map(|finale| finale.context.clone()).unwrap_or_default();
-        let context = if keep_context { std::mem::take(&mut self.plan.context) } else { seed() };
+        // For what it was begun does not change.
+        let anew = self.plan.context.anew;
+        let context = if keep_context { std::mem::take(&mut self.plan.context) } else { Context { anew, ..seed() } };
         let subject = if keep_context { subject } else { self.world.person };
         let next = self.plan.next.clone();
         let at = Ref::new(self.plan.flow_pk());
@@ -410,7 +412,8 @@ impl<'a> Run<'a> {
             return Err(StageError::Failed(format!("the flow {} cannot be read", to.pk())));
         };
         let subject = self.subject().await?;
-        let mut context = if keep_context { self.plan.context.clone() } else { Context::default() };
+        let fresh = || Context { anew: self.plan.context.anew, ..Context::default() };
+        let mut context = if keep_context { self.plan.context.clone() } else { fresh() };
         context.set(Context::IS_REDIRECTED, self.flow.slug.as_str());
         let subject = if keep_context { subject.as_ref() } else { self.world.person };
         let next = self.plan.next.clone();

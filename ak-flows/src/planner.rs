@@ -161,13 +161,13 @@ pub(crate) fn fingerprint(world: &World<'_>, at: Ref<Flow>) -> String {
 
 fn check_authentication(world: &World<'_>, flow: &Flow, context: &Context) -> Result<(), Refusal> {
     let signed_in = world.person.is_some();
-    if flow.designation == Designation::Authentication && signed_in && context.pending_user.is_none() {
+    if flow.designation == Designation::Authentication && signed_in && context.pending_user.is_none() && !context.anew {
         return Err(Refusal { already_done: true, ..Refusal::new("somebody has signed in already") });
     }
     let fits = match flow.authentication {
         Authentication::None => true,
         Authentication::RequireAuthenticated => signed_in,
-        Authentication::RequireUnauthenticated => !signed_in,
+        Authentication::RequireUnauthenticated => !signed_in || context.anew,
         Authentication::RequireSuperuser => world.person.is_some_and(Person::is_superuser),
         Authentication::RequireRedirect => context.get(Context::IS_REDIRECTED).is_some(),
         Authentication::RequireToken => context.get(Context::IS_RESTORED).is_some(),

@@ -14,6 +14,10 @@ pub struct Context {
     /// The hash of the password that was typed to be set. It is no value, so that policies and scripts do not see it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub new_password: Option<Secret>,
+    /// Whether the flow was begun so that who has signed in does so anew. It is no value, so that nothing that a browser sends and nothing
+    /// that a policy sets can be taken for it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub anew: bool,
     /// Everything else. It is nested where it is kept, so that no name of it can be taken for the account.
     #[serde(default)]
     pub values: Map<String, Value>,

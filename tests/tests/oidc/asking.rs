@@ -63,6 +63,35 @@ async fn signing_in_anew_is_signing_in_anew() {
 }
 
 #[tokio::test]
+async fn a_flow_for_who_has_not_signed_in_is_for_who_does_so_anew() {
+    let house = House::open().await;
+    let slug = "default-authentication-flow";
+    let change = json!({ "authentication": "require_unauthenticated" });
+    let reply = house.server.admin().patch(&format!("/api/v3/flows/instances/{slug}/"), &change).await;
+    assert_eq!(reply.status, 200, "{}", reply.text);
+    let browser = house.server.signed_in("ada").await;
+    let first = house.tokens(&browser).await;
+    let first = house.verified(&first["id_token"]).await;
+    // Who goes there by herself has nothing to do there, whatever she sends along.
+    let path = format!("/if/flow/{slug}/?anew=true&next=%2Fif%2Fuser%2F");
+    assert_eq!(browser.get(&path).await.location(), "/if/user/");
+    let sent = browser.answer(&format!("/api/v3/flows/executor/{slug}/?query=anew%3Dtrue"), &json!({ "anew": true })).await;
+    assert_eq!(sent.body["component"], "xak-flow-redirect", "{}", sent.text);
+    for asked in [[("prompt", "login")], [("max_age", "0")]] {
+        house.server.clock.advance(Duration::minutes(10));
+        let page = browser.follow(&house.authorize(&asked)).await;
+        assert!(page.text.contains("name=\"uid_field\""), "{asked:?}: {}", page.text);
+        let page = browser.submit(&page, &[("uid_field", "ada")]).await;
+        let page = browser.follow(page.location()).await;
+        let reply = browser.submit(&page, &[("password", PASSWORD)]).await;
+        let back = Back::of(&browser.get(reply.location()).await);
+        let tokens = house.redeem(back.params["code"].as_str().unwrap()).await.body;
+        let again = house.verified(&tokens["id_token"]).await;
+        assert!(again["auth_time"].as_i64() > first["auth_time"].as_i64(), "{asked:?}");
+    }
+}
+
+#[tokio::test]
 async fn people_are_asked_where_the_provider_or_the_client_says_so() {
     let house = House::open().await;
     let explicit = pk(&house.server, "flows/instances", "slug", "default-provider-authorization-explicit-consent").await;

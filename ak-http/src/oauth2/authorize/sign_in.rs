@@ -60,7 +60,7 @@ impl Asking<'_> {
         let user = visit.person.as_ref().map(|person| &person.user);
         let login_hint = self.request.login_hint.clone().or(user.map(|user| user.username.clone()));
         let input = Input { next: Some(next.to_owned()), login_hint, ..Input::default() };
-        let context = Context { pending_user: user.map(|user| user.pk), ..Context::default() };
+        let context = Context { pending_user: user.map(|user| user.pk), anew: true, ..Context::default() };
         let outcome = self.app.runner.run_with(visit, &slug, input, context).await;
         let outcome = outcome.map_err(|error| Halt::Flow(slug.clone(), error))?;
         let response = match &outcome.page {
