@@ -31,6 +31,7 @@ pub const INVALID_CLIENT: ProtocolError =
 impl Credentials {
     /// What a request says: in the header `Authorization: Basic`, or in the body. Both at once are refused (section 2.3).
     pub fn parse(authorization: Option<&str>, params: &Params) -> Result<Self, ProtocolError> {
+        params.check_single().map_err(|_| ProtocolError::new(Code::InvalidRequest, "A parameter is there more than once."))?;
         let basic =
             authorization.and_then(|value| value.split_once(' ')).filter(|(scheme, _)| scheme.eq_ignore_ascii_case("basic"));
         let Some((_, encoded)) = basic else {

@@ -105,7 +105,7 @@ impl RedirectUri {
         is_allowed(uri)
             && match self.matching_mode {
                 MatchingMode::Strict => self.url == uri,
-                MatchingMode::Regex => self.expression().is_some_and(|expression| expression.is_match(uri)),
+                MatchingMode::Regex => has_plain_host(uri) && self.expression().is_some_and(|known| known.is_match(uri)),
             }
     }
 }
@@ -125,6 +125,14 @@ pub fn is_allowed(uri: &str) -> bool {
         && url.password().is_none()
         && !has_dots
         && (!matches!(url.scheme(), "http" | "https") || (url.has_host() && uri.contains("://")))
+}
+
+/// Whether a host on the web ends where whoever writes an expression thinks it does: at a slash, or with the address. What stands before
+/// a slash is not the host's name in `https://elsewhere.example?.app.example/`.
+fn has_plain_host(uri: &str) -> bool {
+    let is_web = |scheme: &str| scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https");
+    let Some((_, rest)) = uri.split_once("://").filter(|(scheme, _)| is_web(scheme)) else { return true };
+    rest.find(['/', '?']).is_none_or(|end| rest.as_bytes().get(end) == Some(&b'/'))
 }
 
 #[cfg(test)]
@@ -169,11 +177,13 @@ mod tests {
             ("x-https://b.test/", false),
             ("https://evil.test/?https://b.test/", false),
             ("https://b.test/\n", false),
+            ("https://b.test?/", false),
         ] {
             assert_eq!(known.matches(uri), fits, "{uri:?}");
         }
         let all = RedirectUri::regex(".*", RedirectUriType::Authorization);
-        assert!(all.matches("https://anything.example/x?y"));
+        assert!(all.matches("https://anything.example/x?y") && all.matches("https://anything.example"));
+        assert!(!all.matches("https://anything.example?.b.test/"), "no host ends there");
         for bad in
             ["javascript:alert(1)", "data:text/html,x", "https://a:b@c.example/", "https://c.example/#f", "/relative", "https:x"]
         {

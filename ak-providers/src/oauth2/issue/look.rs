@@ -156,7 +156,6 @@ impl Issuer {
         params: &Params,
         authorization: Option<&str>,
     ) -> Result<Client<'a>, Failure> {
-        params.check_single().map_err(|_| ProtocolError::new(Code::InvalidRequest, "A parameter is there more than once."))?;
         let credentials = Credentials::parse(authorization, params)?;
         let client = Client::named(snapshot, &credentials.client_id);
         credentials.prove(client.map(|client| client.provider))?;
