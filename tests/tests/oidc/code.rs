@@ -115,3 +115,74 @@ async fn a_refresh_token_is_worth_new_tokens_once() {
     assert_eq!(refresh(&by(&fewer.body["refresh_token"]), &[]).await.body["error"], "invalid_grant");
     assert_eq!(house.userinfo(&fewer.body["access_token"]).await.status, 401);
 }
+
+#[tokio::test]
+async fn a_code_is_redeemed_by_who_has_asked_for_it() {
+    let house = House::open().await;
+    let browser = house.server.signed_in("ada").await;
+    let (verifier, challenge) = pkce();
+    let redeem = async |code: &str, verifier: &str| {
+        let fields = [("grant_type", "authorization_code"), ("code", code), ("redirect_uri", CALLBACK)];
+        house.token(&[&fields[..], &[("code_verifier", verifier)]].concat()).await
+    };
+    // Somebody has taken the challenge out of the request.
+    let code = house.code(&browser, &[]).await;
+    let refused = redeem(&code, &verifier).await;
+    assert_eq!((refused.status, &refused.body["error"]), (400, &json!("invalid_grant")));
+    let code = house.code(&browser, &[("code_challenge", &challenge), ("code_challenge_method", "S256")]).await;
+    let other = format!("{}x", &verifier[..verifier.len() - 1]);
+    let long = format!("{verifier}x");
+    for wrong in [other.as_str(), &long, &challenge, &verifier.to_uppercase(), "short", " "] {
+        let refused = redeem(&code, wrong).await;
+        assert_eq!((refused.status, &refused.body["error"]), (400, &json!("invalid_grant")), "{wrong}");
+    }
+    assert_eq!(house.redeem(&code).await.body["error"], "invalid_grant", "none at all is wrong too");
+    assert_eq!(redeem(&code, &verifier).await.status, 200, "wrong tries spend nothing");
+    // By the method `plain`, which is also that of a challenge without one, the challenge is the verifier, and its digest is not.
+    for method in [&[("code_challenge_method", "plain")][..], &[]] {
+        let code = house.code(&browser, &[&[("code_challenge", verifier.as_str())], method].concat()).await;
+        assert_eq!(redeem(&code, &challenge).await.body["error"], "invalid_grant");
+        assert_eq!(redeem(&code, &verifier).await.status, 200);
+    }
+}
+
+#[tokio::test]
+async fn of_many_who_redeem_a_code_at_once_one_gets_tokens_and_nobody_keeps_them() {
+    let house = House::open().await;
+    let browser = house.server.signed_in("ada").await;
+    let code = house.code(&browser, &[]).await;
+    let replies = futures::future::join_all((0..8).map(|_| house.redeem(&code))).await;
+    let (won, lost): (Vec<_>, Vec<_>) = replies.into_iter().partition(|reply| reply.status == 200);
+    assert_eq!((won.len(), lost.len()), (1, 7));
+    for reply in lost {
+        assert_eq!((reply.status, &reply.body["error"]), (400, &json!("invalid_grant")), "{}", reply.text);
+    }
+    let tokens = &won[0].body;
+    assert_eq!(house.userinfo(&tokens["access_token"]).await.status, 401, "somebody else has the code");
+    let refresh = tokens["refresh_token"].as_str().unwrap();
+    assert_eq!(house.token(&[("grant_type", "refresh_token"), ("refresh_token", refresh)]).await.body["error"], "invalid_grant");
+    assert!(!house.server.events("suspicious_request").await.is_empty());
+}
+
+#[tokio::test]
+async fn a_code_is_worth_nothing_without_its_session() {
+    let house = House::open().await;
+    let admin = house.server.admin();
+    for how in ["sign-out", "administrator", "deactivation"] {
+        let browser = house.server.signed_in("ada").await;
+        let code = house.code(&browser, &[]).await;
+        match how {
+            "sign-out" => drop(browser.follow("/flows/-/default/invalidation/").await),
+            "administrator" => {
+                let path = format!("/api/v3/core/authenticated_sessions/bulk_delete/?user_pks={}", house.ada.pk);
+                assert_eq!(admin.delete(&path).await.status, 200);
+            }
+            _ => {
+                let body = json!({ "is_active": false });
+                house.server.change("core/users", &house.ada.pk.to_string(), &body).await;
+            }
+        }
+        let refused = house.redeem(&code).await;
+        assert_eq!((refused.status, &refused.body["error"]), (400, &json!("invalid_grant")), "{how}");
+    }
+}
