@@ -90,15 +90,3 @@ async fn clients_are_told_of_failures_in_their_own_words() {
         told(what, &reply, 500, "server_error");
     }
 }
-
-#[tokio::test]
-async fn a_machine_that_asks_many_times_at_once_has_one_account() {
-    let house = House::open().await;
-    let ask = async || house.token(&[("grant_type", "client_credentials"), ("scope", "openid profile")]).await;
-    let replies = futures::future::join_all((0..8).map(|_| ask())).await;
-    for reply in replies {
-        assert_eq!(reply.status, 200, "{}", reply.text);
-    }
-    let found = house.server.admin().get("/api/v3/core/users/?username=ak-app-client_credentials").await;
-    assert_eq!(found.body["pagination"]["count"], 1, "{}", found.text);
-}

@@ -212,11 +212,7 @@ impl Issuer {
             None if client.provider.client_type == ClientType::Public => {
                 return Err(ProtocolError::new(Code::UnauthorizedClient, "A public client cannot prove who it is.").into());
             }
-            None => match self.service_account(&client).await {
-                // Another request of the client's was faster.
-                Err(Failure::Store(StoreError::Taken(_))) => Some(self.service_account(&client).await?),
-                found => Some(found?),
-            },
+            None => Some(self.service_account(&client).await?),
         };
         let now = self.store.clock().now();
         let person = person.filter(|p| p.user.is_active).ok_or(Failure::grant("The account is not active."))?;
