@@ -1,9 +1,8 @@
 //! The token endpoint: a code, a refresh token or the client itself for tokens.
 
-use ak_store::StoreError;
 use ak_store::directory::Person;
 use ak_store::model::Snapshot;
-use ak_store::records::{Durability, Grant, GrantKind, NewUser, Repository, UserType};
+use ak_store::records::{Durability, Grant, GrantKind, Repository};
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, json};
 
@@ -16,31 +15,28 @@ use crate::oauth2::error::{Code, ProtocolError};
 use crate::oauth2::params::Params;
 use crate::oauth2::pkce;
 use crate::oauth2::provider::{ClientType, GrantType};
-use crate::oauth2::scope::{self, OFFLINE_ACCESS, OPENID};
+use crate::oauth2::scope::{OFFLINE_ACCESS, OPENID};
 use crate::oauth2::token::TokenRequest;
 
-/// The longest name of an account, in characters.
-const NAME: usize = 150;
-
 /// For what tokens are made.
-struct Ask<'a> {
-    client: Client<'a>,
-    person: &'a Person,
-    base: &'a str,
-    scopes: Vec<String>,
-    login: Login,
-    nonce: Option<&'a str>,
-    claims: &'a Map<String, Value>,
+pub(super) struct Ask<'a> {
+    pub(super) client: Client<'a>,
+    pub(super) person: &'a Person,
+    pub(super) base: &'a str,
+    pub(super) scopes: Vec<String>,
+    pub(super) login: Login,
+    pub(super) nonce: Option<&'a str>,
+    pub(super) claims: &'a Map<String, Value>,
 }
 
 /// Tokens, signed and not kept yet.
-struct Tokens {
-    access: String,
-    id_token: Option<String>,
-    claims: Map<String, Value>,
-    audience: Option<Value>,
-    expires: DateTime<Utc>,
-    scope: String,
+pub(super) struct Tokens {
+    pub(super) access: String,
+    pub(super) id_token: Option<String>,
+    pub(super) claims: Map<String, Value>,
+    pub(super) audience: Option<Value>,
+    pub(super) expires: DateTime<Utc>,
+    pub(super) scope: String,
 }
 
 impl Issuer {
@@ -190,97 +186,14 @@ impl Issuer {
         Ok(answer(tokens, Some(refresh), now))
     }
 
-    async fn by_itself(
+    /// Makes tokens. Nothing is kept yet.
+    pub(super) async fn make(
         &self,
         snapshot: &Snapshot,
-        client: Client<'_>,
-        grant: GrantType,
-        scopes: Option<&[String]>,
-        account: Option<(&str, &str)>,
+        ask: &Ask<'_>,
         from: &From,
-    ) -> Result<Value, Failure> {
-        let person = match account {
-            Some((name, password)) => {
-                let now = self.store.clock().now();
-                let mut repo = self.store.look().await?;
-                let user = repo.users().find_by_username(name).await?;
-                drop(repo);
-                let key = self.directory.check_app_password(user.as_ref(), password, now).await?;
-                let user = user.filter(|_| key.is_some()).ok_or(Failure::grant("The user name or the password is wrong."))?;
-                self.directory.person(user.pk).await?
-            }
-            None if client.provider.client_type == ClientType::Public => {
-                return Err(ProtocolError::new(Code::UnauthorizedClient, "A public client cannot prove who it is.").into());
-            }
-            None => Some(self.service_account(&client).await?),
-        };
-        let now = self.store.clock().now();
-        let person = person.filter(|p| p.user.is_active).ok_or(Failure::grant("The account is not active."))?;
-        let scopes = scope::granted(scopes, &scope::names(&client.mappings(snapshot)?));
-        let asked = Asked { client_id: &client.provider.client_id, grant, scopes: &scopes, request: None };
-        self.admit(snapshot, &client, &person, &asked, from, "The account may not open the application.").await?;
-        let (login, claims) = (Login::default(), Map::new());
-        let ask = Ask { client, person: &person, base: &from.base, scopes, login, nonce: None, claims: &claims };
-        let tokens = self.make(snapshot, &ask, from, now).await?;
-        let grant = Grant {
-            pk: 0,
-            kind: GrantKind::Access,
-            key_hash: [0; 32],
-            provider: client.at.pk().uuid(),
-            user: person.user.pk,
-            session: None,
-            family: self.store.rng().uuid(),
-            scope: tokens.scope.clone(),
-            data: Value::Null,
-            since: now,
-            created: now,
-            expires: tokens.expires,
-            ended: None,
-        };
-        let mut repo = self.store.backend().begin_one(Durability::Relaxed).await?;
-        self.keep_access(&mut *repo, &grant, None, &tokens, now).await?;
-        repo.save().await?;
-        Ok(answer(tokens, None, now))
-    }
-
-    /// The account as which a client acts by itself: made when it first does.
-    async fn service_account(&self, client: &Client<'_>) -> Result<Person, Failure> {
-        let name = account_name(client);
-        let found = async || Person::named(&mut *self.store.look().await?, &name).await;
-        let mut person = found().await?;
-        if person.is_none() {
-            self.add_service_account(client, &name).await?;
-            person = found().await?;
-        }
-        match person {
-            Some(person) if person.user.r#type == UserType::ServiceAccount => Ok(person),
-            // A person who has chosen that name is not the client.
-            Some(_) => Err(Failure::Broken(format!("the account {name} is no service account"))),
-            None => Err(Failure::Broken(format!("the account {name} is gone"))),
-        }
-    }
-
-    async fn add_service_account(&self, client: &Client<'_>, name: &str) -> Result<(), Failure> {
-        let application = &client.application.name;
-        let attributes = [("goauthentik.io/user/generated".to_owned(), json!(true))];
-        let user = NewUser {
-            name: format!("Autogenerated user from application {application} (client credentials)"),
-            r#type: UserType::ServiceAccount,
-            path: "goauthentik.io/service-accounts".to_owned(),
-            attributes: attributes.into_iter().collect(),
-            ..NewUser::internal(self.store.rng().uuid(), name)
-        };
-        let mut repo = self.store.backend().begin(Durability::Relaxed).await?;
-        match repo.users().add(user, self.store.clock().now()).await {
-            Ok(_) => Ok(repo.save().await?),
-            // Another request of the client was faster.
-            Err(StoreError::Taken(_)) => Ok(()),
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    /// Makes tokens. Nothing is kept yet.
-    async fn make(&self, snapshot: &Snapshot, ask: &Ask<'_>, from: &From, now: DateTime<Utc>) -> Result<Tokens, Failure> {
+        now: DateTime<Utc>,
+    ) -> Result<Tokens, Failure> {
         let Ask { client, person, base, scopes, login, nonce, claims: asked } = ask;
         let provider = client.provider;
         let signer = client.signer(snapshot)?;
@@ -316,7 +229,7 @@ impl Issuer {
         Ok(Tokens { access, id_token, claims: id_claims, audience, expires, scope: scopes.join(" ") })
     }
 
-    async fn keep_access(
+    pub(super) async fn keep_access(
         &self,
         repo: &mut dyn Repository,
         from: &Grant,
@@ -403,20 +316,7 @@ impl Issuer {
     }
 }
 
-/// The name of the account as which a client acts by itself. One that is too long for an account ends with the provider's key, so that
-/// no two clients share one.
-fn account_name(client: &Client<'_>) -> String {
-    let name = format!("ak-{}-client_credentials", client.provider.base.name);
-    if name.chars().count() <= NAME {
-        return name;
-    }
-    let key = format!("-{}", client.at.pk());
-    let mut name: String = name.chars().take(NAME - key.len()).collect();
-    name.push_str(&key);
-    name
-}
-
-fn answer(tokens: Tokens, refresh: Option<String>, now: DateTime<Utc>) -> Value {
+pub(super) fn answer(tokens: Tokens, refresh: Option<String>, now: DateTime<Utc>) -> Value {
     let mut answer = json!({
         "access_token": tokens.access,
         "token_type": "Bearer",

@@ -2,6 +2,7 @@
 
 mod exchange;
 mod look;
+mod machine;
 mod record;
 mod same;
 
