@@ -57,7 +57,9 @@ pub(crate) fn paced(
         for n in 0..u32::try_from(requests).expect("not many") {
             let moment = begun + between * n;
             // The runtime counts time in milliseconds, which are too long here.
-            std::thread::sleep(moment.saturating_duration_since(Instant::now()));
+            while let Some(left) = moment.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) {
+                std::thread::park_timeout(left);
+            }
             runtime.block_on(async { build(&http).send().await.expect("an answer").bytes().await.expect("all of it") });
             times.push(moment.elapsed());
         }
