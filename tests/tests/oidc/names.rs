@@ -53,8 +53,10 @@ async fn a_client_that_knows_people_by_a_mapping_means_them_by_it() {
 async fn nobody_gets_a_token_without_a_name() {
     let house = House::with(json!({ "sub_mode": "user_email" })).await;
     let browser = house.server.signed_in("ada").await;
-    house.tokens(&browser).await;
+    let before = house.tokens(&browser).await;
     house.server.change("core/users", &house.ada.pk.to_string(), &json!({ "email": "" })).await;
+    let told = house.userinfo(&before["access_token"]).await;
+    assert_eq!((told.status, &told.body["error"]), (500, &json!("server_error")), "{}", told.text);
     let fails = async |scope: &str, events: usize| {
         let code = house.code(&browser, &[("scope", scope)]).await;
         let reply = house.redeem(&code).await;
@@ -65,13 +67,13 @@ async fn nobody_gets_a_token_without_a_name() {
         assert!(message.contains("the provider app") && message.contains("the account ada"), "{message}");
         assert_eq!(told[0].user["username"], "ada");
     };
-    fails("openid", 1).await;
+    fails("openid", 2).await;
     // A mapping that says none takes it away, and one that says one gives it.
     house.change(json!({ "sub_mode": "user_id" })).await;
     says(&house, "nothing", "#{ sub: \"\" }").await;
-    fails("openid nothing", 2).await;
+    fails("openid nothing", 3).await;
     says(&house, "number", "#{ sub: 7 }").await;
-    fails("openid number", 3).await;
+    fails("openid number", 4).await;
     house.change(json!({ "sub_mode": "user_email" })).await;
     says(&house, "given", "#{ sub: \"ada of the mapping\" }").await;
     let tokens = house.redeem(&house.code(&browser, &[("scope", "openid given")]).await).await.body;

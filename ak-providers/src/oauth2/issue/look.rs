@@ -64,7 +64,8 @@ impl Issuer {
             return Err(ProtocolError::new(Code::InsufficientScope, "The access token is not for the scope openid.").into());
         }
         let scoped = self.claims(&snapshot, &client, &person, &scopes, from).await?;
-        Ok(claims::userinfo(&claims::subject(client.provider, &person, self.store.install_id()), &scoped))
+        let identity = self.identity_by(&client, &person, &scoped, from).await?;
+        Ok(claims::userinfo(&identity.subject, &scoped))
     }
 
     /// Whom an access token that was given for `scope` stands for. `None`: it is not good for that.
