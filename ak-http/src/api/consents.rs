@@ -78,6 +78,8 @@ impl Kept for Consents {
         let applications: Vec<_> =
             consents.iter().filter_map(|consent| snapshot.object(Pk::of_uuid(consent.application)).cloned()).collect();
         let people = app.store().people(&applications).await?;
+        // One that is for nothing any more is kept by whoever agreed in the moment in which the application went.
+        let known = |consent: &&Consent| snapshot.object(Pk::of_uuid(consent.application)).is_some();
         let one = |consent: &Consent| {
             json!({
                 "pk": consent.pk,
@@ -88,7 +90,7 @@ impl Kept for Consents {
                 "permissions": consent.permissions,
             })
         };
-        Ok(consents.iter().map(one).collect())
+        Ok(consents.iter().filter(known).map(one).collect())
     }
 
     async fn delete(repo: &mut dyn Repository, consent: &Consent) -> Result<(), ApiError> {

@@ -57,7 +57,7 @@ fn field(name: &str) -> Option<GrantOrder> {
         "user" => GrantOrder::User,
         "scope" | "_scope" => GrantOrder::Scope,
         "expires" => GrantOrder::Expires,
-        "revoked" => GrantOrder::Ended,
+        "revoked" => GrantOrder::Revoked,
         _ => return None,
     })
 }
@@ -115,6 +115,8 @@ impl<S: Sort> Kept for S {
         let shown = shown_users(app, repo, &users, Include::ALL).await?;
         let users: BTreeMap<i64, Value> = users.iter().map(|user| user.pk).zip(shown).collect();
         let (snapshot, now, people) = (app.store().snapshot(), app.store().clock().now(), People::default());
+        // What is given in the moment in which its provider goes is good for nothing, and nobody is told of it.
+        let known = |grant: &&Grant| snapshot.object(Pk::of_uuid(grant.provider)).is_some();
         let one = |grant: &Grant| {
             let mut value = json!({
                 "pk": grant.pk,
@@ -130,7 +132,7 @@ impl<S: Sort> Kept for S {
             }
             value
         };
-        Ok(grants.iter().map(one).collect())
+        Ok(grants.iter().filter(known).map(one).collect())
     }
 
     async fn delete(repo: &mut dyn Repository, grant: &Grant) -> Result<(), ApiError> {

@@ -77,7 +77,8 @@ pub async fn lists(pair: Pair) {
         (GrantFilter { search: named("ada mail"), ..all() }, Page::ALL, &[]),
         (GrantFilter { order: vec![By::up(GrantOrder::Expires)], ..all() }, Page::ALL, &[2, 0, 1]),
         (GrantFilter { order: vec![By::down(GrantOrder::Provider), By::down(GrantOrder::Pk)], ..all() }, Page::ALL, &[2, 1, 0]),
-        (GrantFilter { order: vec![By::up(GrantOrder::Ended), By::up(GrantOrder::Scope)], ..all() }, Page::ALL, &[1, 2, 0]),
+        (GrantFilter { order: vec![By::up(GrantOrder::Revoked), By::up(GrantOrder::Scope)], ..all() }, Page::ALL, &[2, 0, 1]),
+        (GrantFilter { order: vec![By::down(GrantOrder::Revoked)], ..all() }, Page::ALL, &[1, 0, 2]),
         (GrantFilter { order: vec![By::down(GrantOrder::User)], ..all() }, Page::first(1), &[2]),
     ] {
         let expected: Vec<i64> = expected.iter().map(|at: &usize| keys[*at]).collect();

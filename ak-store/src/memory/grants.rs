@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::state::State;
-use super::{Tx, absent_last, page, sort, total};
+use super::{Tx, page, sort, total};
 use crate::error::{Result, StoreError};
 use crate::records::rules::{kept, plain};
 use crate::records::{CLEAN_BATCH, Grant, GrantFilter, GrantOrder, Grants, Page};
@@ -20,7 +20,7 @@ fn compare(a: &Grant, b: &Grant, field: GrantOrder) -> Ordering {
         GrantOrder::User => a.user.cmp(&b.user),
         GrantOrder::Scope => a.scope.cmp(&b.scope),
         GrantOrder::Expires => a.expires.cmp(&b.expires),
-        GrantOrder::Ended => absent_last(&a.ended, &b.ended),
+        GrantOrder::Revoked => a.ended.is_some().cmp(&b.ended.is_some()),
     }
 }
 

@@ -104,8 +104,8 @@ pub enum GrantOrder {
     Scope,
     /// When it ends.
     Expires,
-    /// When it was used up or taken back; what was not comes last.
-    Ended,
+    /// Whether it was used up or taken back; what was not comes first.
+    Revoked,
 }
 
 /// What clients were given.

@@ -42,7 +42,7 @@ fn sorted(filter: &GrantFilter) -> String {
         GrantOrder::User => ("user_pk", false),
         GrantOrder::Scope => ("scope", false),
         GrantOrder::Expires => ("expires", false),
-        GrantOrder::Ended => ("ended", true),
+        GrantOrder::Revoked => ("(ended IS NOT NULL)", false),
     };
     order(&filter.order, column, "pk")
 }

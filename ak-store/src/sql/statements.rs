@@ -118,7 +118,7 @@ fn lists(dialect: &Dialect) -> Vec<Query> {
         provider: Some(Uuid::nil()),
         user: Some(1),
         search: search(),
-        order: vec![By::up(GrantOrder::Provider), By::down(GrantOrder::Ended)],
+        order: vec![By::up(GrantOrder::Provider), By::down(GrantOrder::Revoked)],
     };
     [
         users::listing(dialect, &UserFilter::default()),

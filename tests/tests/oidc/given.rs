@@ -210,3 +210,26 @@ async fn a_scope_that_is_taken_from_the_provider_is_taken_from_what_was_given() 
     house.change(with_api).await;
     assert_eq!(renew(&renewed.body, &[]).await.status, 200, "it was not used up");
 }
+
+#[tokio::test]
+async fn who_takes_a_token_back_while_it_is_renewed_has_taken_back_what_comes_of_it() {
+    let house = House::open().await;
+    let browser = house.server.signed_in("ada").await;
+    for _ in 0..6 {
+        let tokens = house.tokens(&browser).await;
+        let token = tokens["refresh_token"].as_str().unwrap();
+        let renew = [("grant_type", "refresh_token"), ("refresh_token", token)];
+        let own = [("client_id", house.client_id.as_str()), ("client_secret", house.client_secret.as_str()), ("token", token)];
+        let revoke = async || house.server.client().form("/application/o/revoke/", &own).await;
+        let several = |_| async { tokio::join!(house.token(&renew), revoke()) };
+        for (renewed, revoked) in futures::future::join_all((0..6).map(several)).await {
+            assert_eq!(revoked.status, 200, "{}", revoked.text);
+            assert!(matches!(renewed.status, 200 | 400), "{}", renewed.text);
+            if renewed.status == 200 {
+                assert_eq!(house.userinfo(&renewed.body["access_token"]).await.status, 401);
+            }
+        }
+        assert_eq!(house.userinfo(&tokens["access_token"]).await.status, 401);
+        assert_eq!(house.token(&renew).await.body["error"], "invalid_grant");
+    }
+}

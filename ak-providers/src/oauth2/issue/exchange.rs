@@ -2,7 +2,7 @@
 
 use ak_store::directory::Person;
 use ak_store::model::Snapshot;
-use ak_store::records::{Durability, Grant, GrantKind, Repository};
+use ak_store::records::{Durability, Grant, GrantKind, Repository, Session};
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, json};
 
@@ -37,6 +37,13 @@ pub(super) struct Tokens {
     pub(super) audience: Option<Value>,
     pub(super) expires: DateTime<Utc>,
     pub(super) scope: String,
+}
+
+impl Tokens {
+    /// The name of the person in them.
+    fn subject(&self) -> Option<String> {
+        self.claims.get("sub").and_then(Value::as_str).map(str::to_owned)
+    }
 }
 
 impl Issuer {
@@ -76,6 +83,26 @@ impl Issuer {
         verifier: Option<&str>,
         from: &From,
     ) -> Result<Value, Failure> {
+        // Who signs in once more in the middle gets another session, which tokens then have to name.
+        for _ in 0..3 {
+            let tried = self.by_code_now(snapshot, client, code, redirect_uri, verifier, from).await?;
+            if let Some(tokens) = tried {
+                return Ok(tokens);
+            }
+        }
+        Err(Failure::grant("The session changed while the code was redeemed."))
+    }
+
+    /// `None`: the person's session has just become another one.
+    async fn by_code_now(
+        &self,
+        snapshot: &Snapshot,
+        client: Client<'_>,
+        code: &str,
+        redirect_uri: Option<&str>,
+        verifier: Option<&str>,
+        from: &From,
+    ) -> Result<Option<Value>, Failure> {
         let now = self.store.clock().now();
         let wrong = || Failure::grant("The code is not valid.");
         let mut repo = self.store.look().await?;
@@ -92,8 +119,9 @@ impl Issuer {
         if !pkce::holds(data.challenge.as_ref(), verifier) {
             return Err(Failure::grant("The code verifier is wrong."));
         }
-        let person = self.holder(&mut *repo, &grant, now).await?.ok_or_else(wrong)?;
-        let login = self.login(&mut *repo, &grant, now).await?.ok_or_else(wrong)?;
+        let (person, session) = self.held(&mut *repo, &grant, now).await?.ok_or_else(wrong)?;
+        let session = session.ok_or_else(wrong)?;
+        let login = login(&session);
         drop(repo);
         let ask = Ask {
             client,
@@ -108,22 +136,24 @@ impl Issuer {
         let offline = ask.scopes.iter().any(|scope| scope == OFFLINE_ACCESS) && client.provider.allows(GrantType::RefreshToken);
         let mut repo = self.store.backend().begin(Durability::Full).await?;
         repo.grants().lock_family(grant.family).await?;
-        // She may have got a new session since it was looked up.
         let Some(grant) = repo.grants().end(grant.pk, now).await? else {
             drop(repo);
             return Err(self.used_again(&grant, from).await?);
         };
+        if grant.session != Some(session.id) {
+            return Ok(None);
+        }
         self.keep_access(&mut *repo, &grant, grant.session, &tokens, now).await?;
         let refresh = match offline {
             true => {
                 let CodeData { base, claims, ip, .. } = data.clone();
-                let data = RefreshData { base, login: ask.login.clone(), claims, ip };
+                let data = RefreshData { base, login: ask.login.clone(), subject: tokens.subject(), claims, ip };
                 Some(self.keep_refresh(&mut *repo, client, &grant, &data, now).await?)
             }
             false => None,
         };
         repo.save().await?;
-        Ok(answer(tokens, refresh, now))
+        Ok(Some(answer(tokens, refresh, now)))
     }
 
     async fn by_refresh(
@@ -180,7 +210,10 @@ impl Issuer {
         self.keep_access(&mut *repo, &grant, None, &tokens, now).await?;
         let refresh = match stays {
             true => token.to_owned(),
-            false => self.keep_refresh(&mut *repo, client, &grant, &data, now).await?,
+            false => {
+                let data = RefreshData { subject: tokens.subject(), ..data.clone() };
+                self.keep_refresh(&mut *repo, client, &grant, &data, now).await?
+            }
         };
         repo.save().await?;
         Ok(answer(tokens, Some(refresh), now))
@@ -305,15 +338,13 @@ impl Issuer {
         tracing::warn!(kind = what, ended, "what was used up was used again");
         Ok(Failure::grant("It was used up, or taken back."))
     }
+}
 
-    /// How the person has signed in, in the session that the code belongs to. `None`: it has ended.
-    async fn login(&self, repo: &mut dyn Repository, grant: &Grant, now: DateTime<Utc>) -> Result<Option<Login>, Failure> {
-        let Some(id) = grant.session else { return Ok(None) };
-        let Some(session) = repo.sessions().lookup(&id, now).await? else { return Ok(None) };
-        let text = |name: &str| session.data.get(name).and_then(Value::as_str);
-        let at = text("login_at").and_then(|at| at.parse().ok());
-        Ok(Some(Login { at, methods: claims::methods(text("auth_method")), sid: Some(hex::encode(id)) }))
-    }
+/// How the person has signed in, in this session.
+fn login(session: &Session) -> Login {
+    let text = |name: &str| session.data.get(name).and_then(Value::as_str);
+    let at = text("login_at").and_then(|at| at.parse().ok());
+    Login { at, methods: claims::methods(text("auth_method")), sid: Some(hex::encode(session.id)) }
 }
 
 pub(super) fn answer(tokens: Tokens, refresh: Option<String>, now: DateTime<Utc>) -> Value {

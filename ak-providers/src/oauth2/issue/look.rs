@@ -2,7 +2,7 @@
 
 use ak_store::directory::Person;
 use ak_store::model::{Pk, Ref};
-use ak_store::records::{Durability, Grant, GrantKind, Repository};
+use ak_store::records::{Durability, Grant, GrantKind, Repository, Session};
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, json};
 
@@ -27,18 +27,33 @@ impl Issuer {
         grant: &Grant,
         now: DateTime<Utc>,
     ) -> Result<Option<Person>, Failure> {
+        Ok(self.held(repo, grant, now).await?.map(|(person, _)| person))
+    }
+
+    /// The same, with the session that the grant ends with, if it ends with one.
+    pub(super) async fn held(
+        &self,
+        repo: &mut dyn Repository,
+        grant: &Grant,
+        now: DateTime<Utc>,
+    ) -> Result<Option<(Person, Option<Session>)>, Failure> {
         if !grant.is_valid(now) {
             return Ok(None);
         }
-        if let Some(session) = &grant.session {
-            let session = repo.sessions().lookup(session, now).await?;
-            if session.is_none_or(|session| session.user != Some(grant.user)) {
-                return Ok(None);
+        let session = match &grant.session {
+            None => None,
+            Some(id) => {
+                let session = match repo.sessions().lookup(id, now).await? {
+                    Some(session) => Some(session),
+                    None => moved(repo, grant, now).await?,
+                };
+                let Some(session) = session.filter(|session| session.user == Some(grant.user)) else { return Ok(None) };
+                Some(session)
             }
-        }
+        };
         let Some(person) = self.directory.person_in(repo, grant.user).await? else { return Ok(None) };
         let unchanged = person.user.password_change_date <= grant.since;
-        Ok((person.user.is_active && unchanged).then_some(person))
+        Ok((person.user.is_active && unchanged).then_some((person, session)))
     }
 
     async fn found(&self, repo: &mut dyn Repository, token: &str) -> Result<Option<Grant>, Failure> {
@@ -110,15 +125,16 @@ impl Issuer {
                 (told, "Bearer")
             }
             _ => {
-                let issuer = client.issuer(&read::<RefreshData>(&grant)?.base);
-                (
-                    Map::from_iter([("iss".to_owned(), json!(issuer)), ("aud".to_owned(), json!(client.provider.client_id))]),
-                    "refresh_token",
-                )
+                let data: RefreshData = read(&grant)?;
+                let mut told = Map::from_iter([
+                    ("iss".to_owned(), json!(client.issuer(&data.base))),
+                    ("aud".to_owned(), json!(client.provider.client_id)),
+                ]);
+                told.extend(data.subject.map(|subject| ("sub".to_owned(), subject.into())));
+                (told, "refresh_token")
             }
         };
         told.remove("at_hash");
-        let subject = claims::subject(client.provider, &person, self.store.install_id());
         let own = json!({
             "active": true, "scope": scopes.join(" "), "client_id": client.provider.client_id, "username": person.user.username,
             "token_type": kind, "exp": grant.expires.timestamp(), "iat": grant.created.timestamp(),
@@ -126,7 +142,6 @@ impl Issuer {
         if let Value::Object(own) = own {
             told.extend(own);
         }
-        told.entry("sub").or_insert(subject.into());
         Ok(Value::Object(told))
     }
 
@@ -137,15 +152,13 @@ impl Issuer {
         let client = self.proven(&snapshot, params, authorization)?;
         let token = params.get("token").ok_or(ProtocolError::new(Code::InvalidRequest, "There is no token."))?;
         let now = self.store.clock().now();
+        let found = self.found(&mut *self.store.look().await?, token).await?;
+        let Some(grant) = found.filter(|grant| grant.provider == client.at.pk().uuid()) else { return Ok(()) };
         let mut repo = self.store.backend().begin(Durability::Full).await?;
-        let Some(grant) = self.found(&mut *repo, token).await?.filter(|grant| grant.provider == client.at.pk().uuid()) else {
-            return Ok(());
-        };
+        // Before any row: who renews the token at the same moment has its turn first, or after.
+        repo.grants().lock_family(grant.family).await?;
         match grant.kind {
-            GrantKind::Refresh => {
-                repo.grants().lock_family(grant.family).await?;
-                repo.grants().end_family(grant.family, now).await?;
-            }
+            GrantKind::Refresh => drop(repo.grants().end_family(grant.family, now).await?),
             _ => drop(repo.grants().end(grant.pk, now).await?),
         }
         Ok(repo.save().await?)
@@ -161,6 +174,16 @@ impl Issuer {
         let client = Client::named(snapshot, &credentials.client_id);
         credentials.prove(client.map(|client| client.provider))?;
         client.ok_or_else(|| INVALID_CLIENT.into())
+    }
+}
+
+/// The session that has taken the place of the one that a grant belonged to when it was read: who signs in once more gets another one, and
+/// what was given goes along.
+async fn moved(repo: &mut dyn Repository, grant: &Grant, now: DateTime<Utc>) -> Result<Option<Session>, Failure> {
+    let again = repo.grants().lookup(grant.pk).await?.filter(|again| again.is_valid(now) && again.session != grant.session);
+    match again.and_then(|again| again.session) {
+        Some(id) => Ok(repo.sessions().lookup(&id, now).await?),
+        None => Ok(None),
     }
 }
 

@@ -37,6 +37,9 @@ pub struct RefreshData {
     pub base: String,
     /// How the person has signed in.
     pub login: Login,
+    /// The name by which the client got to know her last.
+    #[serde(default)]
+    pub subject: Option<String>,
     /// Claims that are asked for one by one.
     #[serde(default)]
     pub claims: Map<String, Value>,
