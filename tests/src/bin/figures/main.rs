@@ -6,7 +6,8 @@
 //!
 //! The server is the real program in a process of its own; what is measured inside says so. Times are medians, and worth
 //! something only beside other figures of the same run. With `--small` everything is little: whether all of it works; with
-//! `--policies` there are only the rows of policies, with `--single-sign-on` only those of what applications ask.
+//! `--policies` there are only the rows of policies, with `--single-sign-on` only those of what applications ask, with `--starts` only those
+//! of sizes and starts.
 
 mod blueprints;
 mod engines;
@@ -58,6 +59,10 @@ async fn main() {
     println!("| what | figure | aim |\n|---|---|---|");
     if std::env::args().any(|argument| argument == "--policies") {
         return policies::policies(&scale).await;
+    }
+    if std::env::args().any(|argument| argument == "--starts") {
+        processes::size();
+        return processes::starts().await;
     }
     if std::env::args().any(|argument| argument == "--single-sign-on") {
         oauth2::oauth2(&scale).await;
