@@ -134,6 +134,18 @@ async fn a_browser_that_asks_itself_learns_no_secrets() {
 }
 
 #[tokio::test]
+async fn no_application_is_at_an_address_of_our_own() {
+    let house = House::open().await;
+    let (provider, _) = house.protect("app", json!({})).await;
+    let path = format!("/api/v3/providers/proxy/{}/", provider["pk"]);
+    for host in ["https://app.example/outpost.goauthentik.io/start", "https://app.example/?X-authentik-logout=true"] {
+        let reply = house.server.admin().patch(&path, &json!({ "external_host": host })).await;
+        let expected = json!({ "external_host": ["It is an address of our own, and not of the application."] });
+        assert_eq!((reply.status, reply.body), (400, expected), "{host}");
+    }
+}
+
+#[tokio::test]
 async fn nobody_is_led_elsewhere_after_signing_in() {
     let house = House::open().await;
     house.protect("app", json!({})).await;
