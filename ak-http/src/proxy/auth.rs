@@ -36,8 +36,8 @@ pub(super) async fn ask(
             return plain(StatusCode::BAD_REQUEST, &format!("This cannot be answered: {error}."));
         }
     };
-    // nginx asks nothing about our own path: a browser asks itself, by the route for it. For this, anybody may say so.
-    if asker == Asker::Nginx && Forwarded::parse(asker, Some(&said), own).is_ok_and(|request| request.is_ours()) {
+    // A browser asks itself, by a route for our path. For this, anybody may say so.
+    if said.is_by_route() {
         return plain(StatusCode::UNAUTHORIZED, "Only a reverse proxy may ask this.");
     }
     let endpoint = request.endpoint();
@@ -82,7 +82,8 @@ impl Place<'_> {
 
     fn let_through(&self, asker: Asker, headers: &[(String, String)]) -> Response {
         // Traefik and Caddy say which path was asked for. Where nobody does, a browser may have come by a route for our path, and a script
-        // in it would read what only the application is to know.
+        // in it would read what only the application is to know. A script can say it too, and what a proxy that passes this on sends is then
+        // what it sends when it asks: only a proxy that has no route to here keeps it away.
         let is_asked = asker == Asker::Nginx || self.headers.contains_key("x-forwarded-uri");
         let mut response = StatusCode::OK.into_response();
         let all = response.headers_mut();

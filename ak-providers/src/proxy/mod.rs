@@ -13,6 +13,7 @@ mod headers;
 mod host;
 mod keeper;
 mod memory;
+mod path;
 mod provider;
 mod routes;
 mod skip;
