@@ -6,27 +6,20 @@ use ak_flows::Directory;
 use ak_policy::{Application, Denial};
 use ak_store::directory::Person;
 use ak_store::model::{Ref, Snapshot, Store};
-use ak_store::records::{Durability, Grant, GrantKind};
+use ak_store::records::{Grant, GrantKind};
 use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::credentials::Credentials;
 use super::headers::{About, of_claims};
 use super::memory::{Known, Memory};
 use super::provider::ProxyProvider;
 use super::routes::Routes;
+use super::session::SessionData;
 use crate::oauth2::error::Code;
 use crate::oauth2::issue::{Client, Failure, From, Issuer};
 use crate::oauth2::params::Params;
 use crate::outpost::Outpost;
-
-/// What is kept with a session.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-struct SessionData {
-    /// The claims of its access token.
-    claims: Map<String, Value>,
-}
 
 /// Who may pass, and what the application is told.
 #[derive(Debug, PartialEq, Eq)]
@@ -57,11 +50,11 @@ pub enum Proof<'a> {
 /// Knows who may pass. A cheap handle.
 #[derive(Clone)]
 pub struct Keeper {
-    store: Arc<Store>,
+    pub(super) store: Arc<Store>,
     directory: Arc<dyn Directory>,
     issuer: Issuer,
     routes: Arc<RwLock<Arc<Routes>>>,
-    memory: Arc<Memory>,
+    pub(super) memory: Arc<Memory>,
 }
 
 /// For how long what was looked up counts without another look, in microseconds.
@@ -240,7 +233,7 @@ impl Keeper {
     }
 
     /// An access token, asked for as the provider's client asks. `None`: what it was asked for with is not good (any more).
-    async fn token(&self, client: Client<'_>, request: &[(&str, &str)], from: &From) -> Result<Option<String>, Failure> {
+    pub(super) async fn token(&self, client: Client<'_>, request: &[(&str, &str)], from: &From) -> Result<Option<String>, Failure> {
         let own = [("client_id", client.provider.client_id.as_str()), ("client_secret", client.provider.client_secret.reveal())];
         let params = own.iter().chain(request).fold(Params::default(), |params, (name, value)| params.with(name, value));
         match self.issuer.token(&params, None, from).await {
@@ -248,56 +241,6 @@ impl Keeper {
             Err(Failure::Protocol(error)) if error.code == Code::InvalidGrant => Ok(None),
             Err(error) => Err(error),
         }
-    }
-
-    /// Redeems the code that a browser has brought, and begins its session with the application: the value of its cookie. `None`: the code is
-    /// not good (any more).
-    pub async fn begin(
-        &self,
-        snapshot: &Snapshot,
-        at: Ref<ProxyProvider>,
-        code: &str,
-        from: &From,
-    ) -> Result<Option<String>, Failure> {
-        let (Some(client), Some(provider)) = (Client::of(snapshot, Ref::new(at.pk())), snapshot.get(at)) else { return Ok(None) };
-        let callback = provider.callback();
-        let request = [("grant_type", "authorization_code"), ("code", code), ("redirect_uri", &callback)];
-        let Some(token) = self.token(client, &request, from).await? else { return Ok(None) };
-        let Some(claims) = client.signer(snapshot)?.open(&token) else {
-            return Err(Failure::Broken("a token of our own cannot be read".into()));
-        };
-        let keyring = self.store.keyring();
-        let mut repo = self.store.backend().begin(Durability::Relaxed).await?;
-        let Some(access) = repo.grants().find_by_hash(&keyring.lookup_hash(&token)).await? else { return Ok(None) };
-        let key = self.store.rng().token(32);
-        let session = Grant {
-            pk: 0,
-            kind: GrantKind::Proxied,
-            key_hash: keyring.lookup_hash(&key),
-            data: json!(SessionData { claims }),
-            ..access
-        };
-        repo.grants().add(&session).await?;
-        repo.save().await?;
-        Ok(Some(key))
-    }
-
-    /// Ends the session with this cookie's value, if it is one of the provider's.
-    pub async fn end(&self, at: Ref<ProxyProvider>, key: &str) -> Result<(), Failure> {
-        let mut repo = self.store.look().await?;
-        let grant = repo.grants().find_by_hash(&self.store.keyring().lookup_hash(key)).await?;
-        drop(repo);
-        let own = |grant: &Grant| grant.kind == GrantKind::Proxied && grant.provider == at.pk().uuid();
-        self.end_grant(grant.filter(own).as_ref()).await?;
-        self.memory.forget(&Memory::place(at.pk(), true, key));
-        Ok(())
-    }
-
-    async fn end_grant(&self, grant: Option<&Grant>) -> Result<(), Failure> {
-        let Some(grant) = grant else { return Ok(()) };
-        let mut repo = self.store.backend().begin(Durability::Full).await?;
-        repo.grants().end(grant.pk, self.store.clock().now()).await?;
-        Ok(repo.save().await?)
     }
 }
 

@@ -16,6 +16,7 @@ mod memory;
 mod path;
 mod provider;
 mod routes;
+mod session;
 mod skip;
 mod state;
 
