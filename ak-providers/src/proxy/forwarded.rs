@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use super::destination::{MAX_URL, escaped};
 use super::host::Host;
+use super::path::may_be_below;
 
 /// The reverse proxy that asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,6 +40,14 @@ pub struct Told<'a> {
     pub uris: Vec<Cow<'a, str>>,
     /// `X-Original-URL`.
     pub original_urls: Vec<Cow<'a, str>>,
+}
+
+impl Told<'_> {
+    /// Whether the address that a browser has asked for is said to be one of ours: the proxy does not ask, it passes on by a route.
+    pub fn is_by_route(&self) -> bool {
+        let mut urls = self.original_urls.iter().filter_map(|url| Forwarded::of_url(url).ok());
+        urls.any(|request| may_be_below(request.path(), OURS))
+    }
 }
 
 /// What the question itself was sent to: what counts where nothing is said.
@@ -180,11 +189,6 @@ impl Forwarded {
     /// The query; empty where there is none.
     pub fn query(&self) -> &str {
         self.target.split_once('?').map_or("", |(_, query)| query)
-    }
-
-    /// Whether the path is one of ours, whatever there is at it.
-    pub fn is_ours(&self) -> bool {
-        self.path().strip_prefix(OURS).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     }
 
     /// The endpoint of ours that was really meant, if one was.

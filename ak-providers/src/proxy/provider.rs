@@ -42,6 +42,7 @@ pub struct ExternalHost {
     url: String,
     https: bool,
     host: Host,
+    is_ours: bool,
 }
 
 impl ExternalHost {
@@ -58,9 +59,19 @@ impl ExternalHost {
             Some(port) => format!("{}:{port}", url.host_str()?),
             None => url.host_str()?.to_owned(),
         })?;
-        // Who is led to one of our own endpoints would be led on from there, in circles.
         let is_ours = endpoint(url.path(), url.query().unwrap_or_default()).is_some();
-        (!is_ours).then(|| Self { text: text.to_owned(), url: url.into(), https, host })
+        let mut made = Self { text: text.to_owned(), url: url.into(), https, host, is_ours };
+        // Who is led to one of our own endpoints would be led on from there, in circles.
+        if is_ours {
+            made.url = format!("{}/", made.origin());
+        }
+        Some(made)
+    }
+
+    /// Whether it was written as the address of one of our own endpoints. Nobody may write that any more; what was kept before is read all
+    /// the same, because a provider that cannot be read leaves its host to one for a domain around it.
+    pub fn is_ours(&self) -> bool {
+        self.is_ours
     }
 
     /// Whether browsers come over TLS.
@@ -246,6 +257,9 @@ impl Kind for ProxyProvider {
         if self.mode == ProxyMode::Proxy {
             errors.at(&["mode"], "\"proxy\" is not supported yet; a reverse proxy in front asks \"forward_single\".", "invalid");
         }
+        if self.external_host.is_ours() {
+            errors.at(&["external_host"], "It is an address of our own, and not of the application.", "invalid");
+        }
         let domain = self.domain();
         if domain.is_empty() {
             if self.mode == ProxyMode::ForwardDomain {
@@ -409,17 +423,17 @@ pub(crate) mod tests {
         ] {
             assert_eq!(ExternalHost::parse(text).map(|host| host.origin()).as_deref(), Some(origin));
         }
-        for text in [
-            "",
-            "app.example",
-            "ftp://app.example",
-            "https://a@app.example",
-            "https://",
-            "javascript:x",
-            "https://app.example/outpost.goauthentik.io/start",
-            "https://app.example/?X-authentik-logout=true",
-        ] {
+        for text in ["", "app.example", "ftp://app.example", "https://a@app.example", "https://", "javascript:x"] {
             assert_eq!(ExternalHost::parse(text), None, "{text}");
+        }
+        for (text, is_ours) in [
+            ("https://app.example/outpost.goauthentik.io/start", true),
+            ("https://app.example/?X-authentik-logout=true", true),
+            ("https://app.example/outpost", false),
+        ] {
+            let app = single(text);
+            assert_eq!((app.external_host.is_ours(), app.external_host.url() == text), (is_ours, !is_ours), "{text}");
+            assert_eq!(app.external_host.origin(), "https://app.example");
         }
     }
 

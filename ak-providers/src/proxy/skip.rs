@@ -8,6 +8,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use super::forwarded::Forwarded;
+use super::path::plain;
 
 /// Expressions for what everybody may go to, one a line.
 #[derive(Clone)]
@@ -51,30 +52,6 @@ impl SkipPaths {
         let Some(path) = plain(request.path()) else { return false };
         if whole { self.set.is_match(&format!("{}{path}", request.base())) } else { self.set.is_match(&path) }
     }
-}
-
-/// A path without its escapes, if it means that path and no other to everybody.
-fn plain(path: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(path.len());
-    let mut rest = path.bytes();
-    while let Some(byte) = rest.next() {
-        bytes.push(match byte {
-            b'%' => {
-                let digits = [rest.next()?, rest.next()?];
-                let text = std::str::from_utf8(&digits).ok().filter(|_| digits.iter().all(u8::is_ascii_hexdigit))?;
-                match u8::from_str_radix(text, 16).ok()? {
-                    // A second layer of escapes, separators that are none yet, and what ends texts in other languages.
-                    b'%' | b'/' | b'\\' | b';' | b'?' | b'#' | 0..=31 | 127 => return None,
-                    byte => byte,
-                }
-            }
-            b'\\' => return None,
-            byte => byte,
-        });
-    }
-    let path = String::from_utf8(bytes).ok()?;
-    let is_dots = |segment: &str| matches!(segment.split(';').next(), Some("." | ".."));
-    (!path.split('/').any(is_dots) && !path.contains("//")).then_some(path)
 }
 
 impl Serialize for SkipPaths {

@@ -122,15 +122,38 @@ async fn a_browser_that_asks_itself_learns_no_secrets() {
     for asker in ["traefik", "caddy"] {
         let asked = house.ask(asker, &[at.as_slice(), &[("x-forwarded-uri", "/")]].concat()).await;
         assert!(!text(&asked.headers, "x-authentik-jwt").is_empty() && asked.header("authorization").starts_with("Basic "));
+        // A script that says which path was asked for, by a proxy that passes that on and has a route for this, is no other request than
+        // the one above: README says which routes are needed, and this is none of them.
         let by_itself = house.ask(asker, &at).await;
         assert_eq!((by_itself.status, text(&by_itself.headers, "x-authentik-username")), (200, "ada"));
         assert_eq!((text(&by_itself.headers, "x-authentik-jwt"), by_itself.header("authorization")), ("", ""), "{asker}");
     }
-    // By nginx' route for our path.
-    let own = [("x-original-url", "https://app.example/outpost.goauthentik.io/auth/nginx"), ("cookie", &cookies)];
-    let by_itself = house.ask("nginx", &own).await;
-    assert_eq!((by_itself.status, text(&by_itself.headers, "x-authentik-jwt")), (401, "missing"));
+    // By nginx' route for our path, which it finds in any spelling, with what a script may say besides.
+    for path in
+        ["/outpost.goauthentik.io", "//outpost.goauthentik.io", "/%6futpost.goauthentik.io", "/a/%2e%2e/outpost.goauthentik.io"]
+    {
+        for asker in ["nginx", "traefik", "caddy"] {
+            let own = format!("https://app.example{path}/auth/{asker}");
+            let by_route = [at.as_slice(), &[("x-original-url", own.as_str()), ("x-forwarded-uri", "/")]].concat();
+            let by_itself = house.ask(asker, &by_route).await;
+            assert_eq!((by_itself.status, text(&by_itself.headers, "x-authentik-jwt")), (401, "missing"), "{asker} {path}");
+        }
+    }
     assert_eq!(house.ask("nginx", &[("x-original-url", PAGE), ("cookie", &cookies)]).await.status, 200);
+    let about_us = "https://app.example/docs/outpost.goauthentik.io/auth/nginx";
+    assert_eq!(house.ask("nginx", &[("x-original-url", about_us), ("cookie", &cookies)]).await.status, 200);
+}
+
+#[tokio::test]
+async fn no_application_is_at_an_address_of_our_own() {
+    let house = House::open().await;
+    let (provider, _) = house.protect("app", json!({})).await;
+    let path = format!("/api/v3/providers/proxy/{}/", provider["pk"]);
+    for host in ["https://app.example/outpost.goauthentik.io/start", "https://app.example/?X-authentik-logout=true"] {
+        let reply = house.server.admin().patch(&path, &json!({ "external_host": host })).await;
+        let expected = json!({ "external_host": ["It is an address of our own, and not of the application."] });
+        assert_eq!((reply.status, reply.body), (400, expected), "{host}");
+    }
 }
 
 #[tokio::test]
