@@ -99,11 +99,15 @@ impl App {
     /// The page for who may not. Why is kept under the reference that the page shows.
     pub(crate) async fn denied_page(&self, origin: &Origin, denial: &Denial) -> Response {
         tracing::info!(request_id = origin.request_id, what = denial.what, reason = denial.reason, "access denied");
-        let look = &Look::of(self, origin);
         if let Err(error) = self.keep(origin, denial).await {
             // Nobody is let through for that.
             tracing::error!(request_id = origin.request_id, %error, "why somebody was refused cannot be kept");
         }
+        self.known_denial_page(&Look::of(self, origin), denial)
+    }
+
+    /// The same where why is kept already, under the reference that the look has.
+    pub(crate) fn known_denial_page(&self, look: &Look, denial: &Denial) -> Response {
         let said = denial.decision.as_ref().and_then(|decision| decision.messages.first());
         let message = said.map_or("Your account does not have access to this page.", String::as_str);
         let error = ErrorView { status: 403, heading: "Access denied", message, retry_url: "", home_url: "/" };

@@ -28,6 +28,9 @@ use crate::app::App;
 use crate::client::Origin;
 use crate::error::ApiError;
 
+/// The authorization endpoint.
+pub(crate) const AUTHORIZE: &str = "/application/o/authorize/";
+
 /// Everything below `/application/o/`.
 pub(crate) fn router() -> Router<App> {
     Router::new()
@@ -39,6 +42,20 @@ pub(crate) fn router() -> Router<App> {
         .route("/{slug}/.well-known/openid-configuration", get(metadata::document).options(cors::preflight_of_all))
         .route("/{slug}/jwks/", get(metadata::jwks).options(cors::preflight_of_all))
         .route("/{slug}/end-session/", get(end_session::show).post(end_session::submit))
+}
+
+impl Origin {
+    /// The request as policies see it, sent to this place.
+    pub(crate) fn seen_as(&self, scheme: &str, host: &str, method: &str, path: &str) -> HttpRequest {
+        HttpRequest {
+            method: method.to_owned(),
+            scheme: scheme.to_owned(),
+            host: host.to_owned(),
+            path: path.to_owned(),
+            query: BTreeMap::new(),
+            headers: [("user-agent".to_owned(), self.user_agent.clone())].into(),
+        }
+    }
 }
 
 impl App {
@@ -53,14 +70,7 @@ impl App {
 
     /// Where a client's request comes from.
     fn client_from(&self, origin: &Origin, method: &str, path: &str) -> From {
-        let http = HttpRequest {
-            method: method.to_owned(),
-            scheme: origin.scheme.to_owned(),
-            host: origin.host.clone(),
-            path: path.to_owned(),
-            query: BTreeMap::new(),
-            headers: [("user-agent".to_owned(), origin.user_agent.clone())].into(),
-        };
+        let http = origin.seen_as(origin.scheme, &origin.host, method, path);
         From { ip: origin.ip, base: self.base(origin), http: Some(Arc::new(http)) }
     }
 }
@@ -91,7 +101,7 @@ fn refused(origin: &Origin, failure: Failure) -> Response {
     let error = match failure {
         Failure::Protocol(error) => error,
         Failure::Store(error) => told_of(&error.into()),
-        Failure::Broken(why) => {
+        Failure::Broken(why) | Failure::Undecided(why) => {
             tracing::error!(request_id = origin.request_id, why, "a client was not answered");
             ProtocolError::new(Code::ServerError, "Something is wrong with the configuration; the log has more.")
         }

@@ -1,8 +1,9 @@
 //! `/outpost.goauthentik.io/auth/{traefik,caddy,nginx}`: whether a request may pass.
 
+use ak_providers::oauth2::issue::Failure;
 use ak_providers::proxy::{
-    Asker, Endpoint, Forwarded, Own, Proof, ProxyMode, ProxyProvider, Refusal, Verdict, is_disguised, left_standing, of_nobody,
-    refuse,
+    Asker, Endpoint, Forwarded, Own, Proof, ProxyMode, ProxyProvider, Refusal, Refused, Verdict, is_disguised, left_standing,
+    of_nobody, refuse,
 };
 use axum::extract::{Extension, OriginalUri, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
@@ -61,23 +62,36 @@ impl Place<'_> {
         let sessions = self.sessions(provider);
         let proofs = sessions.iter().map(|value| Proof::Session(value)).chain(credentials.map(Proof::Credentials));
         let from = self.from();
-        let mut refused = None;
+        let (mut refused, mut undecided) = (None, None);
         for proof in proofs {
             match self.app.keeper.admit(&self.snapshot, self.at, proof, &from).await {
                 Ok(Verdict::Admitted(admission)) => return self.let_through(asker, &admission.headers),
-                Ok(Verdict::Refused(denial)) => refused = Some(denial),
+                Ok(Verdict::Refused(why)) => refused = Some(why),
                 Ok(Verdict::Nobody) => {}
+                Err(failure @ Failure::Undecided(_)) => undecided = Some(failure),
                 Err(failure) => return self.app.outpost_failed(self.origin, failure),
             }
         }
         if provider.skip_path_regex.fits(&self.request, provider.mode == ProxyMode::ForwardDomain) {
             return self.let_through(asker, &of_nobody());
         }
+        if let Some(failure) = undecided {
+            return self.app.outpost_failed(self.origin, failure);
+        }
         // To sign in once more would change nothing, or lead in circles.
-        if let Some(denial) = refused {
-            return self.app.denied_page(self.origin, &denial).await;
+        if let Some(refused) = refused {
+            return self.refuse(&refused).await;
         }
         self.turn_away(asker, provider, authorization.is_some())
+    }
+
+    async fn refuse(&self, refused: &Refused) -> Response {
+        let (reference, is_first) = refused.reference(&self.origin.request_id);
+        if is_first {
+            return self.app.denied_page(self.origin, &refused.denial).await;
+        }
+        let look = Look { request_id: reference.to_owned(), ..Look::of(self.app, self.origin) };
+        self.app.known_denial_page(&look, &refused.denial)
     }
 
     fn let_through(&self, asker: Asker, headers: &[(String, String)]) -> Response {

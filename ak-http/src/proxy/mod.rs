@@ -15,13 +15,14 @@ use ak_providers::outpost::Outpost;
 use ak_providers::proxy::{Forwarded, Own, ProxyProvider, Told, cookie};
 use ak_store::model::{Ref, Snapshot};
 use axum::Router;
-use axum::http::{HeaderMap, HeaderValue, Uri, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
 
 use crate::app::App;
 use crate::client::Origin;
 use crate::error::ApiError;
+use crate::oauth2::AUTHORIZE;
 use crate::pages::ErrorView;
 use crate::session::cookies;
 use crate::view::Look;
@@ -89,8 +90,12 @@ impl<'a> Place<'a> {
         Application::of_provider(&self.snapshot, self.at.pk()).map(|(_, application)| application.slug.as_str())
     }
 
+    /// Where the request comes from. Policies and mappings see it as where people sign in: what they say there, they are to say here.
     fn from(&self) -> From {
-        From { ip: self.origin.ip, base: self.app.installation(&self.snapshot).unwrap_or_default(), http: None }
+        let base = self.app.installation(&self.snapshot).unwrap_or_default();
+        let (scheme, host) = base.split_once("://").unwrap_or_default();
+        let http = self.origin.seen_as(scheme, host, "GET", AUTHORIZE);
+        From { ip: self.origin.ip, base, http: Some(Arc::new(http)) }
     }
 
     /// The values of the cookie of the provider's sessions. Other hosts of the domain may have set some of that name.
@@ -140,8 +145,15 @@ impl App {
         match failure {
             Failure::Store(error) => ApiError::from(error).into_response(),
             Failure::Broken(why) => self.misconfigured(origin, &why),
+            Failure::Undecided(why) => self.undecided(origin, &why),
             Failure::Protocol(why) => self.misconfigured(origin, &why.to_string()),
         }
+    }
+
+    /// Policies have not come to a decision: nothing is let through, and nobody is refused for good.
+    fn undecided(&self, origin: &Origin, why: &str) -> Response {
+        tracing::warn!(request_id = origin.request_id, why, "forward authentication has to wait");
+        self.failed_page(&Look::of(self, origin), StatusCode::SERVICE_UNAVAILABLE, "")
     }
 
     fn misconfigured(&self, origin: &Origin, why: &str) -> Response {

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::authorize::AuthorizeRequest;
 use super::issue::From;
+use super::pkce::Challenge;
 use super::provider::GrantType;
 
 /// What a client asks for. Policies find it in their context, under the names that they have in authentik.
@@ -20,14 +21,27 @@ pub struct Asked<'a> {
     pub grant: GrantType,
     /// The scopes that it would get.
     pub scopes: &'a [String],
-    /// The authorization request, where there is one.
-    pub request: Option<&'a AuthorizeRequest>,
+    /// What its authorization request says besides, where there is one.
+    pub way: Option<Way<'a>>,
+}
+
+/// The rest of an authorization request.
+#[derive(Debug, Clone, Copy)]
+pub struct Way<'a> {
+    /// Where the answer goes.
+    pub redirect_uri: &'a str,
+    /// How long ago the person may have signed in, in seconds.
+    pub max_age: Option<i64>,
+    /// What will be proven when the code is redeemed.
+    pub challenge: Option<&'a Challenge>,
 }
 
 impl<'a> Asked<'a> {
     /// An authorization request, for these scopes.
     pub fn by(request: &'a AuthorizeRequest, scopes: &'a [String]) -> Self {
-        Self { client_id: &request.client_id, grant: GrantType::AuthorizationCode, scopes, request: Some(request) }
+        let way =
+            Way { redirect_uri: &request.back.redirect_uri, max_age: request.max_age, challenge: request.challenge.as_ref() };
+        Self { client_id: &request.client_id, grant: GrantType::AuthorizationCode, scopes, way: Some(way) }
     }
 
     /// What policies are asked about a person, at a request that comes from there. `context` is what a flow has gathered.
@@ -42,11 +56,10 @@ impl<'a> Asked<'a> {
         context.set("oauth_client_id", self.client_id);
         context.set("oauth_grant_type", self.grant.as_str());
         context.set("oauth_scopes", json!(self.scopes));
-        if let Some(request) = self.request {
-            let challenge = request.challenge.as_ref();
-            context.set("oauth_redirect_uri", request.back.redirect_uri.as_str());
+        if let Some(Way { redirect_uri, max_age, challenge }) = self.way {
+            context.set("oauth_redirect_uri", redirect_uri);
             context.set("oauth_response_type", "code");
-            context.set("oauth_max_age", json!(request.max_age));
+            context.set("oauth_max_age", json!(max_age));
             context.set("oauth_code_challenge", json!(challenge.map(|challenge| &challenge.value)));
             context.set("oauth_code_challenge_method", challenge.map_or(Value::Null, |challenge| json!(challenge.method)));
         }

@@ -1,6 +1,6 @@
 //! Who may pass: sessions with applications, and credentials in requests, looked up in the store and remembered for a moment.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use ak_flows::Directory;
 use ak_policy::{Application, Denial};
@@ -16,9 +16,11 @@ use super::memory::{Known, Memory};
 use super::provider::ProxyProvider;
 use super::routes::Routes;
 use super::session::SessionData;
+use crate::oauth2::asked::{Asked, Way};
 use crate::oauth2::error::Code;
 use crate::oauth2::issue::{Client, Failure, From, Issuer};
 use crate::oauth2::params::Params;
+use crate::oauth2::provider::GrantType;
 use crate::outpost::Outpost;
 
 /// Who may pass, and what the application is told.
@@ -28,12 +30,38 @@ pub struct Admission {
     pub headers: Vec<(String, String)>,
 }
 
+/// Why somebody may not pass.
+#[derive(Debug)]
+pub struct Refused {
+    /// What the policies said.
+    pub denial: Denial,
+    reference: OnceLock<String>,
+}
+
+impl Refused {
+    fn new(denial: Denial) -> Self {
+        Self { denial, reference: OnceLock::new() }
+    }
+
+    /// The reference under which it is kept, and whether that is `own`, under which it is to be kept now: the first who asks has it kept, and
+    /// everybody else is shown the same, so that a page with many parts leaves one trace.
+    pub fn reference(&self, own: &str) -> (&str, bool) {
+        let mut is_first = false;
+        let reference = self.reference.get_or_init(|| {
+            is_first = true;
+            own.to_owned()
+        });
+        (reference, is_first)
+    }
+}
+
 /// What is found by a proof.
+#[derive(Debug, Clone)]
 pub enum Verdict {
     /// She may pass.
     Admitted(Arc<Admission>),
     /// It is a live session's, and policies refuse the person.
-    Refused(Box<Denial>),
+    Refused(Arc<Refused>),
     /// It proves nothing.
     Nobody,
 }
@@ -69,6 +97,8 @@ struct Found {
     /// The browser's session with this installation that it ends with.
     session: Option<[u8; 32]>,
     person: Person,
+    /// By what its claims were asked for.
+    grant: GrantType,
     claims: Arc<Map<String, Value>>,
     expires: DateTime<Utc>,
 }
@@ -92,10 +122,11 @@ impl Keeper {
 
     /// Who may pass by `proof`.
     ///
-    /// Policies are asked about a session at the address where it was last seen by this installation: a reverse proxy may not say from where
-    /// a request comes, and what let somebody sign in would then refuse her at once. About credentials they are asked at the address of the
-    /// request. What was found counts for half a second more, so that a page with many parts costs one look; whatever ends a session ends it here
-    /// within that time. A change of the configuration counts at once.
+    /// Policies are asked about a session as they were when the person signed in, and at the address where it was last seen by this
+    /// installation: a reverse proxy may not say from where a request comes, and what let somebody sign in would then refuse her at once.
+    /// About credentials they are asked at the address of the request. What was found counts for half a second more, so that a page with many
+    /// parts costs one look; whatever ends a session ends it here within that time. What was decided, either way, counts for a minute. A change of
+    /// the configuration counts at once. What could not be decided is [`Failure::Undecided`], and nothing is forgotten for it.
     pub async fn admit(
         &self,
         snapshot: &Snapshot,
@@ -121,7 +152,7 @@ impl Keeper {
             && known.ip == ip
             && now < known.expires
         {
-            return Ok(Verdict::Admitted(known.admission.clone()));
+            return Ok(known.verdict.clone());
         }
         let settled = known.as_ref().filter(|known| known.ip == ip && ticks.saturating_sub(known.decided) < DECIDED);
         let found = match proof {
@@ -135,29 +166,48 @@ impl Keeper {
             self.memory.forget(&place);
             return Ok(Verdict::Nobody);
         };
-        let decided = match settled {
-            Some(known) => known.decided,
+        let (decided, refusal) = match settled {
+            Some(known) => (known.decided, (!matches!(known.verdict, Verdict::Admitted(_))).then(|| known.verdict.clone())),
             None => {
-                let from = self.seen_at(found.session, from, now).await?;
-                if let Some(denial) = self.issuer.denial(snapshot, &client, &found.person, &from).await? {
-                    self.memory.forget(&place);
-                    return Ok(match proof {
-                        Proof::Session(_) => Verdict::Refused(Box::new(denial)),
-                        Proof::Credentials(_) => Verdict::Nobody,
-                    });
-                }
-                ticks
+                let denial = self.denial(snapshot, client, provider, &found, from, now).await?;
+                let refusal = denial.map(|denial| match proof {
+                    Proof::Session(_) => Verdict::Refused(Arc::new(Refused::new(denial))),
+                    Proof::Credentials(_) => Verdict::Nobody,
+                });
+                (ticks, refusal)
             }
         };
-        let admission = match known.filter(|known| known.claims == found.claims) {
-            Some(known) => known.admission,
-            None => Arc::new(admission(snapshot, client, provider, &found.claims)?),
+        let same = known.filter(|known| known.claims == found.claims).map(|known| known.verdict);
+        let verdict = match (refusal, same) {
+            (Some(refusal), _) => refusal,
+            (None, Some(Verdict::Admitted(admission))) => Verdict::Admitted(admission),
+            (None, _) => Verdict::Admitted(Arc::new(admission(snapshot, client, provider, &found.claims)?)),
         };
         let Found { claims, expires, .. } = found;
         let known =
-            Known { admission: admission.clone(), revision: snapshot.revision(), looked: ticks, decided, ip, claims, expires };
+            Known { verdict: verdict.clone(), revision: snapshot.revision(), looked: ticks, decided, ip, claims, expires };
         self.memory.keep(place, known, ticks);
-        Ok(Verdict::Admitted(admission))
+        Ok(verdict)
+    }
+
+    /// Why policies do not let pass who was found, if they do not. They are asked what they were asked before the claims were given.
+    async fn denial(
+        &self,
+        snapshot: &Snapshot,
+        client: Client<'_>,
+        provider: &ProxyProvider,
+        found: &Found,
+        from: &From,
+        now: DateTime<Utc>,
+    ) -> Result<Option<Denial>, Failure> {
+        let from = self.seen_at(found.session, from, now).await?;
+        let scopes = found.claims.get("scope").and_then(Value::as_str).unwrap_or_default();
+        let scopes: Vec<String> = scopes.split_whitespace().map(str::to_owned).collect();
+        let callback = provider.callback();
+        let way = Way { redirect_uri: &callback, max_age: None, challenge: None };
+        let way = (found.grant == GrantType::AuthorizationCode).then_some(way);
+        let asked = Asked { client_id: &client.provider.client_id, grant: found.grant, scopes: &scopes, way };
+        self.issuer.denial(snapshot, &client, &found.person, &asked, &from).await
     }
 
     /// Where the browser's session with this installation was last seen; where there is none, `from`.
@@ -176,7 +226,8 @@ impl Keeper {
         let data: SessionData = serde_json::from_value(grant.data.clone())
             .map_err(|error| Failure::Broken(format!("a session with an application cannot be read: {error}")))?;
         let expires = grant.expires;
-        Ok(Some(Found { session: grant.session, person, claims: Arc::new(data.claims), expires }))
+        let (session, claims) = (grant.session, Arc::new(data.claims));
+        Ok(Some(Found { session, person, grant: GrantType::AuthorizationCode, claims, expires }))
     }
 
     /// By a token of the provider's own, or by the name of an account and an app password of it. `known`: what is known of them, and
@@ -204,7 +255,8 @@ impl Keeper {
                 if let Some((known, lately)) = known.filter(|(known, _)| now < known.expires)
                     && (lately || self.issuer.would_say(snapshot, &client, &person, &known.claims, from).await?)
                 {
-                    return Ok(Some(Found { session: None, person, claims: known.claims.clone(), expires: known.expires }));
+                    let (grant, claims) = (GrantType::ClientCredentials, known.claims.clone());
+                    return Ok(Some(Found { session: None, person, grant, claims, expires: known.expires }));
                 }
                 let request = [("grant_type", "client_credentials"), ("username", &name), ("password", &password)];
                 let Some(token) = self.token(client, &request, from).await? else { return Ok(None) };
@@ -229,11 +281,18 @@ impl Keeper {
         let Some(grant) = grant.filter(own) else { return Ok(None) };
         let Some(person) = self.issuer.holder(&mut *repo, &grant, now).await? else { return Ok(None) };
         let expires = grant.expires;
-        Ok(Some(Found { session: None, person, claims: Arc::new(claims), expires }))
+        // What a client got by itself belongs to no browser's session.
+        let by = if grant.session.is_some() { GrantType::AuthorizationCode } else { GrantType::ClientCredentials };
+        Ok(Some(Found { session: None, person, grant: by, claims: Arc::new(claims), expires }))
     }
 
     /// An access token, asked for as the provider's client asks. `None`: what it was asked for with is not good (any more).
-    pub(super) async fn token(&self, client: Client<'_>, request: &[(&str, &str)], from: &From) -> Result<Option<String>, Failure> {
+    pub(super) async fn token(
+        &self,
+        client: Client<'_>,
+        request: &[(&str, &str)],
+        from: &From,
+    ) -> Result<Option<String>, Failure> {
         let own = [("client_id", client.provider.client_id.as_str()), ("client_secret", client.provider.client_secret.reveal())];
         let params = own.iter().chain(request).fold(Params::default(), |params, (name, value)| params.with(name, value));
         match self.issuer.token(&params, None, from).await {

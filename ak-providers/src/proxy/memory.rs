@@ -9,13 +9,13 @@ use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
-use super::keeper::Admission;
+use super::keeper::Verdict;
 
 /// What was found out about a proof.
 #[derive(Clone)]
 pub(super) struct Known {
-    /// What the application is told.
-    pub(super) admission: Arc<Admission>,
+    /// Who may pass by it.
+    pub(super) verdict: Verdict,
     /// At which revision of the configuration.
     pub(super) revision: u64,
     /// When it was last looked for, in microseconds of the monotonic clock.
@@ -24,7 +24,7 @@ pub(super) struct Known {
     pub(super) decided: u64,
     /// About a request from where.
     pub(super) ip: Option<IpAddr>,
-    /// The claims that it is made of.
+    /// The claims that were found by it.
     pub(super) claims: Arc<Map<String, Value>>,
     /// When they end.
     pub(super) expires: DateTime<Utc>,

@@ -25,7 +25,7 @@ pub use destination::{MAX_URL, destination, wanted};
 pub use forwarded::{Asker, BadForwarded, Endpoint, Forwarded, Own, Told, endpoint};
 pub use headers::{About, IDENTITY, is_disguised, left_standing, of_claims, of_nobody};
 pub use host::Host;
-pub use keeper::{Admission, Keeper, Proof, Verdict};
+pub use keeper::{Admission, Keeper, Proof, Refused, Verdict};
 pub use provider::{ExternalHost, ProxyMode, ProxyProvider};
 pub use routes::Routes;
 pub use skip::SkipPaths;

@@ -9,6 +9,7 @@ mod kit;
 mod leaving;
 mod outposts;
 mod parties;
+mod rules;
 mod sessions;
 mod traefik;
 mod web;

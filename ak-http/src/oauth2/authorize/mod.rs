@@ -18,7 +18,7 @@ use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::Value;
 
-use super::{form, told_of};
+use super::{AUTHORIZE as HERE, form, told_of};
 use crate::app::App;
 use crate::client::Origin;
 use crate::error::ApiError;
@@ -28,8 +28,6 @@ use crate::interfaces::page_error;
 use crate::pages::{ErrorView, FlowForm, headers as page_headers};
 use crate::view::{Look, html};
 
-/// Where it is.
-const HERE: &str = "/application/o/authorize/";
 /// The longest request that can be come back to after signing in, in bytes.
 const MAX_QUERY: usize = 6 * 1024;
 
@@ -131,7 +129,7 @@ impl From<Failure> for Halt {
     fn from(failure: Failure) -> Self {
         match failure {
             Failure::Protocol(error) => Self::Refused(error),
-            Failure::Broken(why) => Self::Broken(why),
+            Failure::Broken(why) | Failure::Undecided(why) => Self::Broken(why),
             Failure::Store(error) => error.into(),
         }
     }

@@ -155,8 +155,7 @@ impl Issuer {
             Some(asked) if asked.iter().all(given) => asked.iter().filter(|scope| still.contains(scope)).cloned().collect(),
             Some(_) => return Err(ProtocolError::new(Code::InvalidScope, "A scope was not granted.").into()),
         };
-        let asked =
-            Asked { client_id: &client.provider.client_id, grant: GrantType::RefreshToken, scopes: &scopes, request: None };
+        let asked = Asked { client_id: &client.provider.client_id, grant: GrantType::RefreshToken, scopes: &scopes, way: None };
         let refused = "The person may not open the application any more.";
         let browser = From { ip: data.ip.or(from.ip), ..from.clone() };
         self.admit(snapshot, &client, &person, &asked, &browser, refused).await?;

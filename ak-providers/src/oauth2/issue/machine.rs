@@ -45,7 +45,7 @@ impl Issuer {
         let now = self.store.clock().now();
         let person = person.filter(|p| p.user.is_active).ok_or(Failure::grant("The account is not active."))?;
         let scopes = scope::granted(scopes, &scope::names(&client.mappings(snapshot)?));
-        let asked = Asked { client_id: &client.provider.client_id, grant, scopes: &scopes, request: None };
+        let asked = Asked { client_id: &client.provider.client_id, grant, scopes: &scopes, way: None };
         self.admit(snapshot, &client, &person, &asked, from, "The account may not open the application.").await?;
         let (login, claims) = (Login::default(), Map::new());
         let ask = Ask { client, person: &person, base: &from.base, scopes, login, nonce: None, claims: &claims };

@@ -10,7 +10,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use ak_flows::Directory;
-use ak_policy::{Application, Context, Decision, Denial, HttpRequest, PolicyEffect, Request, Services, decide};
+use ak_policy::{Application, Context, Denial, HttpRequest, PolicyEffect, Request, Services, decide};
 use ak_store::StoreError;
 use ak_store::directory::Person;
 use ak_store::model::{Pk, Ref, Snapshot, Store};
@@ -106,6 +106,9 @@ pub enum Failure {
     /// Something is broken here; the text is for administrators.
     #[error("{0}")]
     Broken(String),
+    /// Policies have not come to a decision, which they may in a moment; the text is for administrators.
+    #[error("{0}")]
+    Undecided(String),
     /// The storage failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -150,24 +153,29 @@ impl Issuer {
         Self { store, directory, services }
     }
 
-    /// Why a person may not open the client's application, if she may not. What the policies note is noted.
+    /// Why a person may not open the client's application, if she may not. What the policies note is noted. What they could not decide is
+    /// [`Failure::Undecided`]: a client that is told that its token is worth nothing throws it away, and this may be over in a moment.
     pub(crate) async fn denial(
         &self,
         snapshot: &Snapshot,
         client: &Client<'_>,
         person: &Person,
+        asked: &Asked<'_>,
         from: &From,
     ) -> Result<Option<Denial>, Failure> {
-        let request = from.request(snapshot, &self.services, person);
-        let decision = self.decide(client, person, &request, from).await?;
-        Ok((!decision.passing).then(|| Denial::of_application(&client.application.name, &request, decision)))
-    }
-
-    async fn decide(&self, client: &Client<'_>, person: &Person, request: &Request, from: &From) -> Result<Decision, Failure> {
-        let mut decision = decide(client.application_at.pk(), request).await;
+        let request = asked.of(snapshot, &self.services, person, from, Context::default());
+        let mut decision = decide(client.application_at.pk(), &request).await;
         let changes = std::mem::take(&mut decision.changes);
         self.note_all(changes.effects, "policies", person, from).await?;
-        Ok(decision)
+        let application = &client.application.name;
+        match (decision.passing, decision.undecided) {
+            (true, _) => Ok(None),
+            (false, false) => Ok(Some(Denial::of_application(application, &request, decision))),
+            (false, true) => {
+                let user = &person.user.username;
+                Err(Failure::Undecided(format!("whether {user} may open {application} could not be decided")))
+            }
+        }
     }
 
     /// Lets nobody pass who may not open the client's application; `refused` is what the client is told then.
@@ -180,17 +188,8 @@ impl Issuer {
         from: &From,
         refused: &'static str,
     ) -> Result<(), Failure> {
-        let request = asked.of(snapshot, &self.services, person, from, Context::default());
-        let decision = self.decide(client, person, &request, from).await?;
-        match (decision.passing, decision.undecided) {
-            (true, _) => Ok(()),
-            (false, false) => Err(Failure::grant(refused)),
-            // A client that is told that its token is worth nothing throws it away; this may be over in a moment.
-            (false, true) => {
-                let (user, application) = (&person.user.username, &client.application.name);
-                Err(Failure::Broken(format!("whether {user} may open {application} could not be decided")))
-            }
-        }
+        let denial = self.denial(snapshot, client, person, asked, from).await?;
+        denial.map_or(Ok(()), |_| Err(Failure::grant(refused)))
     }
 
     /// Notes what scripts want noted. They say what is told of people, and who may; who is what is for flows to change.
