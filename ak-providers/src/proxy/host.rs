@@ -35,7 +35,10 @@ impl Host {
             Some(digits) if digits.bytes().all(|b| b.is_ascii_digit()) => Some(digits.parse().ok()?),
             _ => return None,
         };
-        Some(Self { name: name.to_ascii_lowercase(), port })
+        let name = name.to_ascii_lowercase();
+        // Not every such text is a host: some are taken for addresses, and are none, or are another one than they look like.
+        let is_itself = url::Host::parse(&name).is_ok_and(|host| host.to_string() == name);
+        is_itself.then_some(Self { name, port })
     }
 
     /// The same without the port that a scheme has anyway.
@@ -96,6 +99,12 @@ mod tests {
             "a:1:2",
             "a,b",
             "a#",
+            ".77",
+            "256.1.1.1",
+            "127.1",
+            "0x7f.0.0.1",
+            "xn--a",
+            "[0:0:0:0:0:0:0:1]",
         ] {
             assert_eq!(Host::parse(text), None, "{text:?}");
         }

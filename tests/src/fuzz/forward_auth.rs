@@ -57,4 +57,6 @@ pub const FORWARD_AUTH_CORPUS: &[&str] = &[
     "caddy\napp.example.com, evil.example\nhttp,https\n//evil.example/\\\n\n/\\evil.example",
     "traefik\n[::1]:80\nhttp\n/%2e%2e/?X-authentik-logout=true\n\nhttps://app.example.com@evil.example/",
     "traefik\nexample.com\nhttp\n\n\nhttps://evilexample.com/#@app.example.com",
+    "\n.77",
+    "caddy\n0x7f.1\nhttps\n/\n\nrd=https://xn--a/",
 ];

@@ -45,9 +45,10 @@ context["oauth_grant_type"] == "authorization_code" && "openid" in context["oaut
     house.server.clock.advance(Span::seconds(61));
     web.go(PAGE).await.app();
     let all = house.server.events("custom_seen").await;
-    let (later, before) = (&all[0].context, &at_sign_in[0].context);
     assert!(all.len() > at_sign_in.len());
-    assert_eq!(later, before, "every word is the same");
+    let later = &all[0].context;
+    // The authorization endpoint asks, and the flow at its end, which knows of no port.
+    assert!(at_sign_in.iter().any(|event| event.context == *later), "{later:?} {at_sign_in:?}");
     assert_eq!(later["oauth_client_id"], provider["client_id"]);
 }
 
