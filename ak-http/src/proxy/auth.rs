@@ -61,10 +61,10 @@ impl Place<'_> {
         let credentials = authorization.filter(|_| provider.intercept_header_auth).and_then(|value| value.to_str().ok());
         let sessions = self.sessions(provider);
         let proofs = sessions.iter().map(|value| Proof::Session(value)).chain(credentials.map(Proof::Credentials));
-        let from = self.from();
+        let from = || self.from();
         let (mut refused, mut undecided) = (None, None);
         for proof in proofs {
-            match self.app.keeper.admit(&self.snapshot, self.at, proof, &from).await {
+            match self.app.keeper.admit(&self.snapshot, self.at, proof, self.origin.ip, &from).await {
                 Ok(Verdict::Admitted(admission)) => return self.let_through(asker, &admission.headers),
                 Ok(Verdict::Refused(why)) => refused = Some(why),
                 Ok(Verdict::Nobody) => {}

@@ -78,7 +78,8 @@ impl Place<'_> {
         let rd = wanted(self.request.query()).filter(|rd| rd.len() <= MAX_URL);
         let to = rd.and_then(|rd| destination(provider, &rd)).unwrap_or_else(|| provider.external_host.url().to_owned());
         for session in self.sessions(provider) {
-            match self.app.keeper.admit(&self.snapshot, self.at, Proof::Session(&session), &self.from()).await {
+            match self.app.keeper.admit(&self.snapshot, self.at, Proof::Session(&session), self.origin.ip, &|| self.from()).await
+            {
                 Ok(Verdict::Admitted(_)) => return found(&to),
                 // Whom policies refuse is told why where she would sign in; and she may be somewhere else by now.
                 Ok(Verdict::Refused(_) | Verdict::Nobody) => {}

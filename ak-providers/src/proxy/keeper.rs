@@ -1,5 +1,6 @@
 //! Who may pass: sessions with applications, and credentials in requests, looked up in the store and remembered for a moment.
 
+use std::net::IpAddr;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use ak_flows::Directory;
@@ -127,19 +128,22 @@ impl Keeper {
     /// About credentials they are asked at the address of the request. What was found counts for half a second more, so that a page with many
     /// parts costs one look; whatever ends a session ends it here within that time. What was decided, either way, counts for a minute. A change of
     /// the configuration counts at once. What could not be decided is [`Failure::Undecided`], and nothing is forgotten for it.
+    ///
+    /// `ip` is the address of the request; what else is known of it is asked for where it has to be looked.
     pub async fn admit(
         &self,
         snapshot: &Snapshot,
         at: Ref<ProxyProvider>,
         proof: Proof<'_>,
-        from: &From,
+        ip: Option<IpAddr>,
+        from: &(dyn Fn() -> From + Sync),
     ) -> Result<Verdict, Failure> {
         let (Some(client), Some(provider)) = (Client::of(snapshot, Ref::new(at.pk())), snapshot.get(at)) else {
             return Ok(Verdict::Nobody);
         };
         let (text, ip) = match proof {
             Proof::Session(key) => (key, None),
-            Proof::Credentials(key) => (key, from.ip),
+            Proof::Credentials(key) => (key, ip),
         };
         if text.is_empty() || text.len() > MAX_PROOF {
             return Ok(Verdict::Nobody);
@@ -154,6 +158,7 @@ impl Keeper {
         {
             return Ok(known.verdict.clone());
         }
+        let from = &from();
         let settled = known.as_ref().filter(|known| known.ip == ip && ticks.saturating_sub(known.decided) < DECIDED);
         let found = match proof {
             Proof::Session(key) => self.by_session(client, key, now).await?,
