@@ -1,8 +1,8 @@
 //! API v3, at the paths and in the shapes of the contract.
 //!
 //! # How to add an endpoint
-//! A kind's collection comes with its registration. Anything else is a handler in a file here, named after what it does, and a
-//! line in [`router`]. Who may call it is decided in its first line: [`crate::auth::Caller`], or a comment on why anybody may.
+//! A kind's collection comes with its registration. Records that come about by themselves and are only read and deleted (grants, consents,
+//! sessions) are a [`kept::Kept`]. Anything else is a handler in a file here, named after what it does, and a line in [`router`]. Who may call it is decided in its first line: [`crate::auth::Caller`], or a comment on why anybody may.
 
 mod applications;
 mod blueprints;
