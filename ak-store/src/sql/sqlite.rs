@@ -83,8 +83,6 @@ impl SqliteBackend {
             .busy_timeout(options.busy_timeout)
             .statement_cache_capacity(256)
             .pragma("journal_size_limit", "67108864")
-            // In pages. Much of what is written soon after one another stands on the same pages, which are then copied once.
-            .pragma("wal_autocheckpoint", "4000")
             .thread_name(|id| format!("sqlite-{id}"))
             .disable_statement_logging();
         let backend = Self {
