@@ -21,19 +21,30 @@ pub(super) struct Driver {
 }
 
 impl Driver {
-    /// Starts chromedriver on a port that it chooses itself.
+    /// Starts chromedriver on a port that it chooses itself. It wants the same one for both families of addresses, and ends where another
+    /// program has just taken it in one of them: then it is started once more.
     ///
     /// # Panics
-    /// When it is missing, or does not say within half a minute that it listens.
-    #[expect(clippy::zombie_processes, reason = "`drop` reaps the whole group")]
+    /// When it is missing, ends three times, or does not say within half a minute that it listens.
     pub(super) async fn start(home: &Path) -> Self {
         let program = find("chromedriver", "chromium-driver");
+        for _ in 0..3 {
+            if let Some(driver) = Self::try_start(&program, home).await {
+                return driver;
+            }
+        }
+        panic!("{} ended without listening", program.display())
+    }
+
+    /// `None`: it has ended without listening.
+    #[expect(clippy::zombie_processes, reason = "`drop` reaps the whole group")]
+    async fn try_start(program: &Path, home: &Path) -> Option<Self> {
         // Orphans come to this process instead of the machine's first one: the group's end can be waited for, and no zombies
         // are left where the first process does not reap.
         if let Err(error) = rustix::process::set_child_subreaper(Some(rustix::process::getpid())) {
             panic!("cannot adopt orphans: {error}");
         }
-        let mut child = Command::new(&program)
+        let mut child = Command::new(program)
             .arg("--port=0")
             // Chromium writes caches and key stores there.
             .env("HOME", home)
@@ -51,12 +62,12 @@ impl Driver {
         driver.port = match announced {
             Some(port) => match tokio::time::timeout(Duration::from_secs(30), port).await {
                 Ok(Ok(port)) => port,
-                Ok(Err(_)) => panic!("{} ended without listening", program.display()),
+                Ok(Err(_)) => return None,
                 Err(_) => panic!("{} does not say that it listens", program.display()),
             },
             None => panic!("{} has no standard output", program.display()),
         };
-        driver
+        Some(driver)
     }
 
     pub(super) fn url(&self) -> String {
